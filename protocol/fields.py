@@ -1,0 +1,46 @@
+"""Marks that bound a field of a message, and the field types built from them.
+
+A mark is data. `protocol.reading` checks it with the standard library, `protocol.checking`
+turns it into the pydantic constraint of the same meaning; a property test holds the two to the
+same verdict.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """An int or float `low <= x <= high`."""
+
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """At most `count` characters of a text, or items of a tuple."""
+
+    count: int
+
+
+#: Largest integer that every JSON reader keeps exact.
+INTEGER_MAX = 2**53 - 1
+BYTES_MAX = 1 << 40
+
+Id = Annotated[int, Between(1, INTEGER_MAX)]
+Count = Annotated[int, Between(0, INTEGER_MAX)]
+Bytes = Annotated[int, Between(0, BYTES_MAX)]
+#: Milliseconds of a duration, at most a week.
+Milliseconds = Annotated[int, Between(0, 7 * 24 * 3600 * 1000)]
+#: Microseconds of a measured span.
+Microseconds = Annotated[int, Between(0, INTEGER_MAX)]
+#: Index into the buffers of the same frame.
+BufferIndex = Annotated[int, Between(0, 65_535)]
+
+Name = Annotated[str, AtMost(256)]
+Line = Annotated[str, AtMost(4_096)]
+Path = Annotated[str, AtMost(4_096)]
+Text = Annotated[str, AtMost(65_536)]

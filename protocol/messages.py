@@ -1,0 +1,421 @@
+"""Every message, as a plain frozen dataclass. This file is the contract.
+
+    host      --Submit, Cancel, HostReply, Stdin, DefinePool, EndSession, AskStatistics, Drain-->
+    supervisor loop  --Setup, Run, Interrupt, HostReply, Stdin, EndSession-->  cell
+    cell      --CellHello, Ready, Output, Log, Progress, HostCall, Done, Report-->
+    supervisor loop  --Placed, Refused, Lost, PoolFailed, Statistics-->  host
+    and passes what a cell says of a run on to the host
+
+Rule 1: the class is the body of a frame of its kind; the run id travels in the frame's header.
+Rule 2: what is large or raw is not in the body but in the frame's buffers, by index.
+Rule 3: a new field has a default and a new version; a field is never given another meaning.
+Rule 4: text that a guest chose is clipped by its sender and bounded again here. Show it, never
+        parse it.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from protocol.fields import (
+    AtMost,
+    Between,
+    BufferIndex,
+    Bytes,
+    Count,
+    Id,
+    Line,
+    Microseconds,
+    Milliseconds,
+    Name,
+    Path,
+    Text,
+)
+
+
+class Verdict(enum.StrEnum):
+    """How a run ended."""
+
+    OK = "ok"
+    EXCEPTION = "exception"  # the guest raised and did not catch
+    EXIT = "exit"  # the guest ended itself with an exit code that is not 0
+    TIMEOUT = "timeout"  # limits.wall_s
+    FUEL = "fuel"  # limits.fuel
+    MEMORY = "memory"  # limits.memory_bytes
+    VALUE = "value"  # the result is over limits.value_bytes
+    HOST_CALLS = "host_calls"  # limits.host_calls
+    FILES = "files"  # limits.files_bytes
+    CANCELLED = "cancelled"  # the host gave it up
+    CRASHED = "crashed"  # the sandbox died under it: a trap, an abort, a killed cell
+
+
+# --- parts of messages ---------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """`protocol.limits.Limits` on the wire."""
+
+    wall_ms: Milliseconds
+    memory_bytes: Bytes
+    stdout_bytes: Bytes
+    stderr_bytes: Bytes
+    value_bytes: Bytes
+    host_calls: Count
+    files_bytes: Bytes
+    fuel: Count | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A directory of the host, seen by the guest under `guest_path`."""
+
+    host_path: Path
+    guest_path: Path
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file by value: `name` is relative to the guest's working directory."""
+
+    name: Path
+    buffer: BufferIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One entry of the guest's environment."""
+
+    name: Name
+    value: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """An exception as text: its class, its message, and the traceback as Python prints it."""
+
+    name: Name
+    message: Text
+    traceback: Annotated[str, AtMost(262_144)] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a run used, as far as the sandbox can tell; 0 where it cannot."""
+
+    wall_us: Microseconds = 0
+    cpu_us: Microseconds = 0
+    fuel: Count = 0
+    peak_memory_bytes: Bytes = 0
+    host_calls: Count = 0
+    stdout_bytes: Bytes = 0
+    stderr_bytes: Bytes = 0
+    files_bytes: Bytes = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Where the time of a run went inside its cell."""
+
+    start_us: Microseconds = 0
+    decode_us: Microseconds = 0
+    run_us: Microseconds = 0
+    encode_us: Microseconds = 0
+
+
+# --- host to supervisor loop ---------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class DefinePool:
+    """Make a pool of cells; runs name it by `pool`. Answered by nothing, or `PoolFailed` later."""
+
+    pool: Id
+    kind: Literal["wasm"]
+    image_path: Path
+    image_sha256: Annotated[str, AtMost(64)]
+    cells_max: Annotated[int, Between(1, 1_024)]
+    spares: Annotated[int, Between(0, 1_024)]
+    stock: Annotated[int, Between(1, 1_024)]
+    queue_max: Annotated[int, Between(0, 1_000_000)]
+    memory_bytes: Bytes
+    fuel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Queue one run. `buffers[0]` is the body of its `Run`, the rest are that `Run`'s buffers."""
+
+    pool: Id
+    wall_ms: Milliseconds
+    tenant: Name = ""
+    priority: Annotated[int, Between(-100, 100)] = 0
+    session: Annotated[int, Between(0, 2**53 - 1)] = 0
+    queue_ms: Milliseconds = 7 * 24 * 3600 * 1000
+    spooled: Annotated[tuple[Name, ...], AtMost(64)] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Give up the run, wherever it is. Answered by exactly one ending all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """Drop the sandbox kept for `session`. Passed on to its cell."""
+
+    session: Id
+
+
+@dataclass(frozen=True, slots=True)
+class AskStatistics:
+    """Answered by one `Statistics` with the same run id in the header."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Refuse new runs; kill what is left after `within_ms`; then close the connection."""
+
+    within_ms: Milliseconds
+
+
+# --- supervisor loop to host ---------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The run left the queue for a cell. From here on its guest may have run."""
+
+    cell: Id
+    queued_us: Microseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The run never began. Ends it."""
+
+    reason: Literal[
+        "queue_full", "queue_timeout", "draining", "breaker_open", "session_lost", "cancelled"
+    ]
+    detail: Line = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The cell ended before it answered. Ends the run with `verdict`; `cause` is for people."""
+
+    verdict: Verdict
+    cause: Line
+    ran_us: Microseconds = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolFailed:
+    """The cells of a pool cannot be started; runs for it are refused until they can."""
+
+    pool: Id
+    cause: Line
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """A snapshot; `buffers[0]` is a JSON object described in `executor.statistics`."""
+
+
+# --- supervisor loop to cell ---------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """First message to a cell: what it is to be. Answered by `Ready`."""
+
+    version: Annotated[int, Between(1, 65_535)]
+    kind: Literal["wasm"]
+    image_path: Path
+    stock: Annotated[int, Between(1, 1_024)]
+    memory_bytes: Bytes
+    spool_path: Path = ""
+    fuel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Run one program under these limits. Answered by exactly one `Done`.
+
+    Buffers: `source` (UTF-8 text, or the path of a compiled module for `program="module"`),
+    `inputs` (`protocol.values`, a dict with text keys), `stdin`, those of `files`, and the
+    out-of-band buffers of the values.
+
+    `mode`: "script" runs all of it as `__main__`, "cell" also captures the value of a last
+    expression. `result` names a global whose value is the run's value instead.
+    `stdin_live`: the guest reads its input by messages instead.
+    `session`: 0 for a fresh sandbox; otherwise the sandbox kept under that number.
+    """
+
+    limits: RunLimits
+    program: Literal["python", "module"] = "python"
+    mode: Literal["script", "cell"] = "script"
+    filename: Path = "main.py"
+    argv: Annotated[tuple[Text, ...], AtMost(1_024)] = ()
+    env: Annotated[tuple[Variable, ...], AtMost(1_024)] = ()
+    result: Name = ""
+    functions: Annotated[tuple[Name, ...], AtMost(4_096)] = ()
+    stream: bool = False
+    stdin_live: bool = False
+    session: Annotated[int, Between(0, 2**53 - 1)] = 0
+    mounts: Annotated[tuple[Mount, ...], AtMost(256)] = ()
+    files: Annotated[tuple[File, ...], AtMost(1_024)] = ()
+    keep_files: bool = False
+    spooled: Annotated[tuple[Name, ...], AtMost(64)] = ()
+    source: BufferIndex = 0
+    inputs: BufferIndex | None = None
+    stdin: BufferIndex | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """End the run named in the header softly, with this verdict. Else the kill follows."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class HostReply:
+    """The answer to one `HostCall`; `buffers[0]` is the value where `error` is absent."""
+
+    call: Id
+    error: Error | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stdin:
+    """More standard input for a run with `stdin_live`: `buffers[0]`; `end` after the last."""
+
+    end: bool = False
+
+
+# --- cell to supervisor loop, most of it passed on to the host unread ----------------------------
+@dataclass(frozen=True, slots=True)
+class CellHello:
+    """First message of a cell."""
+
+    version_min: Annotated[int, Between(1, 65_535)]
+    version_max: Annotated[int, Between(1, 65_535)]
+    pid: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The cell waits for a run, with `stock` warmed, never used sandboxes."""
+
+    stock: Count
+    heap_bytes: Bytes = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The cell could not become ready; it exits after this."""
+
+    failure: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """`buffers[0]` is the next piece of a stream, UTF-8 for a Python guest, cut anywhere."""
+
+    stream: Literal["stdout", "stderr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One structured log entry of the guest's `logging`."""
+
+    level: Annotated[int, Between(0, 1_000)]
+    logger: Name
+    message: Text
+    fields: Annotated[tuple[Variable, ...], AtMost(64)] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the guest says it is; `permille` of the whole."""
+
+    permille: Annotated[int, Between(0, 1_000)]
+    message: Line = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostCall:
+    """The guest calls a host function and waits; `buffers[0]` holds `[args, kwargs]`."""
+
+    call: Id
+    function: Name
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The run ended by itself or at a limit.
+
+    Buffers: the value (`value`), the last pieces of the streams (`stdout`, `stderr`), those of
+    `files`, and the value's out-of-band buffers from `out_of_band` on.
+    """
+
+    verdict: Verdict
+    exit_code: Annotated[int, Between(-(2**31), 2**31)] | None = None
+    error: Error | None = None
+    value: BufferIndex | None = None
+    stdout: BufferIndex | None = None
+    stderr: BufferIndex | None = None
+    out_of_band: BufferIndex | None = None
+    truncated_stdout: bool = False
+    truncated_stderr: bool = False
+    files: Annotated[tuple[File, ...], AtMost(1_024)] = ()
+    usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
+
+
+type Message = (
+    DefinePool | Submit | Cancel | EndSession | AskStatistics | Drain
+    | Placed | Refused | Lost | PoolFailed | Statistics
+    | Setup | Run | Interrupt | HostReply | Stdin
+    | CellHello | Ready | Report | Output | Log | Progress | HostCall | Done
+)  # fmt: skip
+
+#: The byte that names each message in a frame's header. A number is never given to another.
+KINDS: dict[type, int] = {
+    DefinePool: 1,
+    Submit: 2,
+    Cancel: 3,
+    EndSession: 4,
+    AskStatistics: 5,
+    Drain: 6,
+    Placed: 16,
+    Refused: 17,
+    Lost: 18,
+    PoolFailed: 19,
+    Statistics: 20,
+    Setup: 32,
+    Run: 33,
+    Interrupt: 34,
+    HostReply: 35,
+    Stdin: 36,
+    CellHello: 48,
+    Ready: 49,
+    Report: 50,
+    Output: 51,
+    Log: 52,
+    Progress: 53,
+    HostCall: 54,
+    Done: 55,
+}
+CLASSES: dict[int, type] = {kind: cls for cls, kind in KINDS.items()}
+
+#: Who may send what. A frame of another kind ends the connection.
+HOST_SENDS = frozenset(
+    KINDS[c]
+    for c in (DefinePool, Submit, Cancel, EndSession, AskStatistics, Drain, HostReply, Stdin)
+)
+LOOP_SENDS_CELL = frozenset(KINDS[c] for c in (Setup, Run, Interrupt, HostReply, Stdin, EndSession))
+CELL_SENDS = frozenset(
+    KINDS[c] for c in (CellHello, Ready, Report, Output, Log, Progress, HostCall, Done)
+)
+#: Of those, what belongs to a run and goes on to the host unread.
+CELL_RUN_KINDS = frozenset(KINDS[c] for c in (Output, Log, Progress, HostCall, Done))
+LOOP_SENDS_HOST = CELL_RUN_KINDS | frozenset(
+    KINDS[c] for c in (Placed, Refused, Lost, PoolFailed, Statistics)
+)

@@ -1,0 +1,126 @@
+"""The contract between a cell and the sandboxes it holds. One cell loop serves every kind.
+
+A `Backend` is loaded once in a cell and gives `Sandbox`es: fresh, warmed, never used. The cell's
+guest thread calls `run`; the cell's main thread may call `interrupt` at any time. What the guest
+says while it runs goes to a `Host`, whose methods are called on the guest thread.
+
+Rule: what a guest does is an `Ended`; only a failure of ours is an exception (`SandboxBroken`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from protocol.messages import Error, Run, Timings, Usage, Verdict
+
+type Stream = Literal["stdout", "stderr"]
+
+
+class RunOver(Exception):
+    """Raised by a `Host` method when the run must not go on; the sandbox ends it with `verdict`."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict)
+        self.verdict = verdict
+
+
+@dataclass(frozen=True, slots=True)
+class HostAnswer:
+    """What a host function gave: `value` (`protocol.values` bytes), or `error`."""
+
+    value: bytes = b""
+    error: Error | None = None
+
+
+class Host(Protocol):
+    """What a running guest may say. The implementation enforces the run's caps."""
+
+    def output(self, stream: Stream, data: bytes) -> None:
+        """Take a piece of a stream; what is over the run's cap is dropped and flagged."""
+
+    def log(self, level: int, logger: str, message: str, fields: dict[str, str]) -> None:
+        """Take one log entry; over the cap on entries it is dropped and counted."""
+
+    def progress(self, permille: int, message: str) -> None:
+        """Take a note of progress."""
+
+    def call(self, function: str, arguments: bytes) -> HostAnswer:
+        """Call a host function and wait.
+
+        Raises:
+            RunOver: the deadline passed, the run was cancelled, or the calls are used up.
+        """
+        ...
+
+    def read_stdin(self, count: int) -> bytes:
+        """Return up to `count` bytes of live input, b"" at its end; waits for them.
+
+        Raises:
+            RunOver: as for `call`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One run as the cell was asked for it."""
+
+    run: Run
+    buffers: Sequence[memoryview]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended. The cell adds what its own caps and clock know and sends it as `Done`."""
+
+    verdict: Verdict
+    exit_code: int | None = None
+    error: Error | None = None
+    value: bytes | None = None
+    out_of_band: Sequence[bytes] = ()
+    files: dict[str, bytes] = field(default_factory=dict)
+    usage: Usage = field(default_factory=Usage)
+    timings: Timings = field(default_factory=Timings)
+    #: False if the sandbox must not be used again, whatever the caller wanted.
+    reusable: bool = False
+
+
+class Sandbox(Protocol):
+    """One place where one guest runs. Fresh until its first `run`."""
+
+    def run(self, order: Order, host: Host) -> Ended:
+        """Run a guest and return how it ended. Called on the cell's guest thread alone.
+
+        Raises:
+            SandboxBroken: our side failed; the caller discards the sandbox, and in doubt the cell.
+        """
+        ...
+
+    def interrupt(self, verdict: Verdict) -> None:
+        """Make a `run` at hand end soon with `verdict`. Any thread; harmless when idle."""
+
+    def close(self) -> None:
+        """Free it. Idempotent; not called while `run` is at hand."""
+
+
+class Backend(Protocol):
+    """A loaded image: makes fresh sandboxes."""
+
+    def fresh(self, order: Order | None = None) -> Sandbox:
+        """Return a warmed, never used sandbox.
+
+        Args:
+            order: the run it is for, where the sandbox depends on it (mounts, memory, fuel, another
+                program); `None` for one that goes into stock.
+        """
+        ...
+
+    def fits_stock(self, run: Run) -> bool:
+        """Return whether a sandbox from stock can serve `run` with all its limits in force."""
+        ...
+
+    def heap_bytes(self) -> int:
+        """Return the memory this process holds for guests, for the cell's report."""
+        ...

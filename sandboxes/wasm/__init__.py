@@ -1,0 +1,1 @@
+"""CPython and other WASI programs in WebAssembly, on wasmtime."""
