@@ -28,10 +28,14 @@ class RunOver(Exception):
 
 @dataclass(frozen=True, slots=True)
 class HostAnswer:
-    """What a host function gave: `value` (`protocol.values` bytes), or `error`."""
+    """What a host function gave: `value` (`protocol.values` bytes), or `error`.
+
+    `buffers` are the value's out-of-band buffers, if it has any.
+    """
 
     value: bytes = b""
     error: Error | None = None
+    buffers: Sequence[bytes] = ()
 
 
 class Host(Protocol):
@@ -43,11 +47,14 @@ class Host(Protocol):
     def log(self, level: int, logger: str, message: str, fields: dict[str, str]) -> None:
         """Take one log entry; over the cap on entries it is dropped and counted."""
 
+    def mark_truncated(self, stream: Stream) -> None:
+        """Note that the sandbox cut the stream before it gave it to `output`."""
+
     def progress(self, permille: int, message: str) -> None:
         """Take a note of progress."""
 
-    def call(self, function: str, arguments: bytes) -> HostAnswer:
-        """Call a host function and wait.
+    def call(self, function: str, arguments: bytes, buffers: Sequence[bytes] = ()) -> HostAnswer:
+        """Call a host function and wait; `buffers` are the out-of-band buffers of `arguments`.
 
         Raises:
             RunOver: the deadline passed, the run was cancelled, or the calls are used up.
@@ -100,6 +107,10 @@ class Sandbox(Protocol):
 
     def interrupt(self, verdict: Verdict) -> None:
         """Make a `run` at hand end soon with `verdict`. Any thread; harmless when idle."""
+
+    def files_bytes(self) -> int:
+        """Return the bytes the guest wrote to files in its current run. Any thread."""
+        ...
 
     def close(self) -> None:
         """Free it. Idempotent; not called while `run` is at hand."""
