@@ -1,0 +1,73 @@
+"""The spool: one private folder of a supervisor, on tmpfs where there is one.
+
+    cellblock-UID-PID-RANDOM/         made by the host, 0700
+        NAME                          a large buffer, written by the host
+        cell-7/NAME                   the same file, linked while cell 7 runs the run it belongs to
+
+A folder whose host is dead is removed by the next host of the same user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+_PREFIX = "cellblock-"
+
+
+def make_spool() -> str:
+    """Make this host's spool folder and return its path.
+
+    Raises:
+        OSError: no folder for temporary files can be written.
+    """
+    parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else _temporary()  # noqa: S108 - tmpfs, 0700 below
+    _remove_abandoned(parent)
+    path = os.path.join(parent, f"{_PREFIX}{_uid()}-{os.getpid()}-{os.urandom(8).hex()}")
+    os.mkdir(path, 0o700)
+    return path
+
+
+def remove_folder(path: str) -> None:
+    """Remove a folder and all in it. Harmless if it is gone."""
+    try:
+        os.rmdir(path)
+    except FileNotFoundError:
+        return
+    except OSError:
+        import shutil  # costs 8 ms, and an empty folder is the rule
+
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _remove_abandoned(parent: str) -> None:
+    mine = f"{_PREFIX}{_uid()}-"
+    with os.scandir(parent) as entries:
+        for entry in entries:
+            if not entry.name.startswith(mine):
+                continue
+            pid = entry.name.removeprefix(mine).split("-")[0]
+            if pid.isdigit() and not _is_alive(int(pid)):
+                remove_folder(entry.path)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _uid() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def _temporary() -> str:
+    with contextlib.suppress(KeyError):
+        return os.environ["TMPDIR"]
+    import tempfile
+
+    return tempfile.gettempdir()

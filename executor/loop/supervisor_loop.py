@@ -1,0 +1,293 @@
+"""The supervisor loop: one selector over the host's pipe, the cells' sockets and their processes.
+
+    host frame  -> event -> `PoolCore` -> actions -> frames, processes, timers
+    cell frame  -> passed on to the host, unread; its kind alone tells the core what happened
+
+Rule 1: nothing here decides; what to start, stop, refuse or kill is an action of the core.
+Rule 2: nothing here blocks but the one `select`, and its timeout is the core's `wake_at`.
+Rule 3: a cell that says what it must not say at that moment is killed; it costs its own run.
+Rule 4: when the host's pipe ends, every cell is killed and the loop is over.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+from executor.loop.cell_link import READ, WRITE, CellLink
+from executor.loop.lateness import Lateness
+from executor.loop.peer import Peer, PeerClosed
+from executor.loop.spawn import Spawner
+from executor.loop.spool import remove_folder
+from executor.pool import (
+    Action,
+    BreakerOpened,
+    CellGone,
+    CellReady,
+    Closed,
+    DrainAsked,
+    DropSession,
+    Event,
+    InterruptRun,
+    KillCell,
+    LoseRun,
+    PoolCore,
+    PoolDefined,
+    RefuseRun,
+    RunCancelled,
+    RunEnded,
+    RunSubmitted,
+    SessionEnded,
+    SpawnCell,
+    StartRun,
+)
+from protocol.frames import FRAME_BYTES_MAX, Buffer, Frame, encode_parts
+from protocol.messages import (
+    HOST_SENDS,
+    KINDS,
+    AskStatistics,
+    Cancel,
+    DefinePool,
+    Done,
+    Drain,
+    EndSession,
+    HostReply,
+    Interrupt,
+    Lost,
+    Message,
+    Placed,
+    PoolFailed,
+    Ready,
+    Refused,
+    Run,
+    Statistics,
+    Stdin,
+    Submit,
+    Verdict,
+)
+from protocol.reading import decode_frame, encode_message
+
+#: Reading from cells stops while this much waits for the host, and goes on at half of it.
+HOST_BACKLOG_BYTES_MAX = 64 << 20
+#: While a run is at hand the loop looks at the clock this often, to know how late it is.
+BEAT_S = 0.05
+_RUN, _DONE = KINDS[Run], KINDS[Done]
+
+
+class SupervisorLoop:
+    """Owns the cells of one supervisor. Not thread-safe: one thread calls `run`."""
+
+    def __init__(
+        self, host: socket.socket, core: PoolCore, spawner: Spawner, *, spool_path: str
+    ) -> None:
+        self._host = Peer(host, kinds=HOST_SENDS, limit_bytes=FRAME_BYTES_MAX)
+        self._core = core
+        self._spawner = spawner
+        self._spool_path = spool_path
+        self._selector = selectors.DefaultSelector()
+        self._pools: dict[int, DefinePool] = {}
+        self._submitted: dict[int, tuple[Submit, list[memoryview]]] = {}
+        self._cells: dict[int, CellLink] = {}
+        self._cell_of_run: dict[int, CellLink] = {}
+        self._lateness = Lateness()
+        self._is_closed = False
+        self._reads_cells = True
+        self._host_mask = READ
+        self._clock = time.monotonic
+
+    # --- the loop --------------------------------------------------------------------------------
+    def run(self) -> None:
+        """Serve until the host closes its end or a drain is over; leaves no process behind."""
+        self._selector.register(self._host.sock, READ, self._on_host)
+        try:
+            while not self._is_closed:
+                self._turn()
+        except PeerClosed:
+            pass  # the host is gone, and with it everybody who waits for an answer
+        finally:
+            self._end()
+
+    def _turn(self) -> None:
+        wake_at = self._core.wake_at()
+        now = self._clock()
+        if self._cell_of_run and (wake_at is None or wake_at > now + BEAT_S):
+            wake_at = now + BEAT_S
+        ready = self._selector.select(None if wake_at is None else max(0.0, wake_at - now))
+        now = self._clock()
+        if not ready and wake_at is not None:
+            self._lateness.note(now - wake_at)
+        # What a cell still said is read before its death is noted: sockets come before processes.
+        ready.sort(key=lambda entry: isinstance(entry[0].fileobj, int))
+        for key, mask in ready:
+            handler: Callable[[int], None] = key.data
+            handler(mask)
+        if wake_at is not None and now >= wake_at:
+            self._carry_out(self._core.advance(self._clock()))
+
+    def _end(self) -> None:
+        for cell in self._cells.values():
+            cell.hang_up()  # all of them before the first is waited for
+        for cell in self._cells.values():
+            cell.close()
+        self._selector.close()
+        self._host.close()
+        self._spawner.close()
+
+    def _feed(self, event: Event) -> None:
+        self._carry_out(self._core.handle(event, self._clock()))
+
+    # --- host ------------------------------------------------------------------------------------
+    def _on_host(self, mask: int) -> None:
+        if mask & WRITE:
+            self._host.flush()
+        if mask & READ:
+            for frame in self._host.receive():
+                self._take_from_host(frame)
+        self._watch_host()
+
+    def _take_from_host(self, frame: Frame) -> None:
+        if frame.kind in _PASSED_TO_CELL:
+            cell = self._cell_of_run.get(frame.run_id)
+            if cell is not None:
+                cell.forward(frame)
+            return
+        message, buffers = decode_frame(frame)
+        match message:
+            case Submit():
+                self._submitted[frame.run_id] = (message, buffers)
+                self._feed(
+                    RunSubmitted(
+                        run_id=frame.run_id,
+                        pool=message.pool,
+                        tenant=message.tenant,
+                        priority=message.priority,
+                        wall_s=message.wall_ms / 1_000,
+                        queue_s=message.queue_ms / 1_000,
+                        session=message.session,
+                    )
+                )
+            case Cancel():
+                self._feed(RunCancelled(frame.run_id))
+            case EndSession(session):
+                self._feed(SessionEnded(session))
+            case DefinePool():
+                self._pools[message.pool] = message
+                self._feed(
+                    PoolDefined(message.pool, message.cells_max, message.spares, message.queue_max)
+                )
+            case AskStatistics():
+                self._tell_host(Statistics(), frame.run_id, (self._statistics(),))
+            case Drain(within_ms):
+                self._feed(DrainAsked(within_ms / 1_000))
+            case _:
+                raise AssertionError(f"the host does not send {message!r}")
+
+    def _tell_host(self, message: Message, run_id: int = 0, buffers: Sequence[Buffer] = ()) -> None:
+        self._host.send(encode_message(message, run_id, buffers))
+        self._watch_host()
+
+    def _watch_host(self) -> None:
+        waiting_bytes = self._host.waiting_bytes
+        mask = READ | WRITE if waiting_bytes else READ
+        if mask != self._host_mask:
+            self._host_mask = mask
+            self._selector.modify(self._host.sock, mask, self._on_host)
+        if self._reads_cells and waiting_bytes > HOST_BACKLOG_BYTES_MAX:
+            self._read_cells(reads=False)
+        elif not self._reads_cells and waiting_bytes <= HOST_BACKLOG_BYTES_MAX // 2:
+            self._read_cells(reads=True)
+
+    def _read_cells(self, *, reads: bool) -> None:
+        self._reads_cells = reads
+        for cell in self._cells.values():
+            cell.watch(reads=reads)
+
+    # --- cells -----------------------------------------------------------------------------------
+    def _spawn(self, number: int, pool: int) -> None:
+        spool_path = os.path.join(self._spool_path, f"cell-{number}")
+        try:
+            os.mkdir(spool_path, 0o700)
+            spawned = self._spawner.spawn()
+        except OSError as error:
+            remove_folder(spool_path)
+            self._feed(CellGone(number, f"cannot be started: {error.strerror}", by_us=False))
+            return
+        self._cells[number] = CellLink(
+            number, self._pools[pool], spawned, spool_path, self._selector, self
+        )
+
+    def cell_ready(self, cell: CellLink, ready: Ready) -> None:
+        """Tell the core that a cell waits for a run."""
+        self._feed(CellReady(cell.number, ready.stock, ready.heap_bytes))
+
+    def cell_said(self, cell: CellLink, frame: Frame) -> None:
+        """Pass on what a cell says of a run that the host still waits for."""
+        if self._cell_of_run.get(frame.run_id) is not cell:
+            if frame.kind == _DONE:
+                self._feed(RunEnded(cell.number, frame.run_id))
+            return
+        self._host.forward(frame)
+        self._watch_host()
+        if frame.kind == _DONE:
+            del self._cell_of_run[frame.run_id]
+            self._feed(RunEnded(cell.number, frame.run_id))
+
+    def cell_gone(self, cell: CellLink, cause: str, *, by_us: bool) -> None:
+        """Tell the core that a cell is dead."""
+        del self._cells[cell.number]
+        self._feed(CellGone(cell.number, cause, by_us=by_us))
+
+    # --- actions ---------------------------------------------------------------------------------
+    def _carry_out(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            match action:
+                case StartRun(number, run_id, queued_s):
+                    self._start(self._cells[number], run_id, queued_s)
+                case SpawnCell(number, pool):
+                    self._spawn(number, pool)
+                case InterruptRun(number, run_id, verdict):
+                    self._interrupt(number, run_id, Verdict(verdict))
+                case KillCell(number, cause):
+                    if (cell := self._cells.get(number)) is not None:
+                        cell.kill(cause, by_us=True)
+                case LoseRun(run_id, verdict, cause):
+                    self._cell_of_run.pop(run_id, None)
+                    self._submitted.pop(run_id, None)
+                    self._tell_host(Lost(Verdict(verdict), cause), run_id)
+                case RefuseRun(run_id, reason, detail):
+                    self._submitted.pop(run_id, None)
+                    self._tell_host(Refused(reason, detail), run_id)
+                case DropSession(number, session):
+                    if (cell := self._cells.get(number)) is not None:
+                        cell.send(encode_message(EndSession(session)))
+                case BreakerOpened(pool, cause):
+                    self._tell_host(PoolFailed(pool, cause))
+                case Closed():
+                    self._is_closed = True
+                case _:
+                    assert_never(action)
+
+    def _start(self, cell: CellLink, run_id: int, queued_s: float) -> None:
+        submit, buffers = self._submitted.pop(run_id)
+        self._cell_of_run[run_id] = cell
+        parts = encode_parts(_RUN, run_id, bytes(buffers[0]), buffers[1:])
+        cell.give(run_id, parts, self._spool_path, submit.spooled)
+        self._tell_host(Placed(cell.number, round(queued_s * 1e6)), run_id)
+
+    def _interrupt(self, number: int, run_id: int, verdict: Verdict) -> None:
+        cell = self._cells.get(number)
+        if cell is not None and cell.run_id == run_id:
+            cell.send(encode_message(Interrupt(verdict), run_id))
+
+    def _statistics(self) -> bytes:
+        snapshot = dict(self._core.statistics(self._clock()))
+        snapshot["loop_lateness"] = self._lateness.snapshot()
+        return json.dumps(snapshot).encode()
+
+
+_PASSED_TO_CELL = frozenset({KINDS[HostReply], KINDS[Stdin]})

@@ -1,0 +1,264 @@
+"""The main of a cell: one process that runs guests for a supervisor it shares one socket with.
+
+    main thread    reads frames, keeps the deadline, passes on answers, interrupts
+    guest thread   makes sandboxes, keeps a stock of them, runs guests, sends what they say
+
+Started as a script (`python -I -S -E cell.py LIBRARIES`) or entered by the zygote after a fork.
+The cell enforces every limit of a run as a courtesy to the guest, which learns its verdict; the
+supervisor kills the cell a little later if that did not work. What comes from the supervisor is
+believed; the supervisor believes nothing from here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if __name__ == "__main__":  # run as a script, isolated: nothing of ours is on the path yet
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    sys.path.extend(sys.argv[1:2])
+
+import _thread
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from queue import SimpleQueue
+
+from protocol import VERSION_MAX, VERSION_MIN
+from protocol.errors import LocalProtocolError
+from protocol.frames import Buffer, Frame, FrameDecoder
+from protocol.messages import (
+    LOOP_SENDS_CELL,
+    CellHello,
+    EndSession,
+    HostReply,
+    Interrupt,
+    Message,
+    Ready,
+    Report,
+    Run,
+    Setup,
+    Stdin,
+    Verdict,
+)
+from protocol.reading import decode_frame, encode_message
+from sandboxes.base import Backend, Ended, Order, Sandbox
+from sandboxes.cell_run import RunAtHand
+from sandboxes.errors import SandboxBroken
+
+CELL_FD = 3
+GUEST_STACK_BYTES = 64 << 20
+READ_BYTES_MIN, READ_BYTES_MAX = 64 << 10, 4 << 20
+#: Guests yield to the supervisor loop: it is woken first when every core is busy.
+NICE = 5
+#: How often a run that may write files is measured.
+FILES_CHECK_S = 0.02
+SESSIONS_MAX = 16_384
+FAILURE_CHARS_MAX = 4_000
+
+
+class Channel:
+    """The cell's socket: frames in on the main thread, frames out from both threads."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._decoder = FrameDecoder(kinds=LOOP_SENDS_CELL)
+        self._send_lock = _thread.allocate_lock()
+
+    def receive(self) -> Iterator[Frame]:
+        """Block for one read and yield the frames it completes; ends the process at end of file."""
+        data = self.sock.recv(min(max(self._decoder.missing_bytes, READ_BYTES_MIN), READ_BYTES_MAX))
+        if not data:
+            os._exit(0)  # the supervisor is gone: nobody is left to run for
+        yield from self._decoder.feed(data)
+
+    def send(self, message: Message, run_id: int = 0, buffers: Sequence[Buffer] = ()) -> None:
+        """Send one message whole. Blocks while the supervisor does not read."""
+        parts: list[Buffer] = encode_message(message, run_id, buffers)
+        with self._send_lock:
+            if len(parts) > 1 and sum(len(part) for part in parts) < READ_BYTES_MIN:
+                parts = [b"".join(parts)]
+            for part in parts:
+                self.sock.sendall(part)
+
+
+class Cell:
+    """Both threads of a cell and what they share."""
+
+    def __init__(self, channel: Channel, setup: Setup, backend: Backend) -> None:
+        self._channel = channel
+        self._setup = setup
+        self._backend = backend
+        self._stock: deque[Sandbox] = deque()
+        self._sessions: dict[int, Sandbox] = {}
+        self._inbox: SimpleQueue[RunAtHand | EndSession] = SimpleQueue()
+        #: Held to start, end or interrupt a run, so that no interrupt hits the run after.
+        self._turn = _thread.allocate_lock()
+        self._at_hand: RunAtHand | None = None
+
+    # --- main thread -----------------------------------------------------------------------------
+    def serve(self) -> None:
+        """Read frames and keep deadlines until the supervisor closes the socket."""
+        _thread.stack_size(GUEST_STACK_BYTES)
+        _thread.start_new_thread(self._guest_thread, ())
+        poller = select.poll()
+        poller.register(self._channel.sock, select.POLLIN)
+        while True:
+            timeout_s = self._tend(time.monotonic())
+            if poller.poll(None if timeout_s is None else max(0.0, timeout_s) * 1_000):
+                for frame in self._channel.receive():
+                    self._take(frame)
+
+    def _tend(self, now: float) -> float | None:
+        """Interrupt the run at hand if it is due; return the seconds until the next look."""
+        run = self._at_hand
+        if run is None:
+            return None
+        if run.interrupted is None and now >= run.deadline:
+            self._interrupt(run, Verdict.TIMEOUT)
+        if run.interrupted is not None:
+            return None
+        if run.writes_files:
+            used_bytes = run.files_bytes()
+            if used_bytes > run.limits.files_bytes:
+                self._interrupt(run, Verdict.FILES)
+                return None
+            return min(FILES_CHECK_S, run.deadline - now)
+        return run.deadline - now
+
+    def _take(self, frame: Frame) -> None:
+        message, buffers = decode_frame(frame)
+        run = self._at_hand
+        match message:
+            case Run():
+                if run is not None:
+                    raise LocalProtocolError("a run was sent to a cell that has one")
+                self._at_hand = run = RunAtHand(
+                    frame.run_id, Order(message, buffers), self._channel.send, time.monotonic()
+                )
+                self._inbox.put(run)
+            case Interrupt(verdict) if run is not None and run.run_id == frame.run_id:
+                self._interrupt(run, verdict)
+            case HostReply() if run is not None and run.run_id == frame.run_id:
+                run.take_reply(message, buffers)
+            case Stdin() if run is not None and run.run_id == frame.run_id:
+                run.take_stdin(bytes(buffers[0]) if buffers else b"", end=message.end)
+            case EndSession():
+                self._inbox.put(message)
+            case _:
+                pass  # about a run that ended meanwhile
+
+    def _interrupt(self, run: RunAtHand, verdict: Verdict) -> None:
+        with self._turn:
+            if run is self._at_hand:
+                run.interrupt(verdict)
+        run.flush()
+
+    # --- guest thread ----------------------------------------------------------------------------
+    def _guest_thread(self) -> None:
+        try:
+            self._restock(self._setup.stock)
+            self._say_ready()
+            while True:
+                match self._inbox.get():
+                    case RunAtHand() as run:
+                        self._run(run)
+                    case EndSession(session):
+                        self._close(self._sessions.pop(session, None))
+        except BaseException as error:  # noqa: BLE001 - the thread is the cell: it must not die alone
+            self._channel.send(Report(failure=_describe(error)))
+            os._exit(1)
+
+    def _run(self, run: RunAtHand) -> None:
+        started = time.perf_counter_ns()
+        order = run.order
+        session = order.run.session
+        sandbox = self._sandbox_for(order)
+        with self._turn:
+            run.begin(sandbox)
+        start_us = (time.perf_counter_ns() - started) // 1_000
+        ended: Ended = sandbox.run(order, run)
+        with self._turn:
+            self._at_hand = None
+        done, buffers = run.done(ended, start_us=start_us)
+        kept = session != 0 and ended.reusable
+        # The answer goes first: closing a sandbox and making another takes longer than a run.
+        self._channel.send(done, run.run_id, buffers)
+        if kept:
+            self._sessions[session] = sandbox
+        else:
+            self._sessions.pop(session, None)
+        if self._stock:
+            self._say_ready()
+        if not kept:
+            self._close(sandbox)
+        if not self._stock:
+            self._restock(1)
+            self._say_ready()
+        while len(self._stock) < self._setup.stock and self._inbox.empty():
+            self._restock(len(self._stock) + 1)
+
+    def _sandbox_for(self, order: Order) -> Sandbox:
+        session = order.run.session
+        if session and session in self._sessions:
+            return self._sessions[session]
+        if len(self._sessions) >= SESSIONS_MAX:
+            raise SandboxBroken(f"over {SESSIONS_MAX} sessions in one cell")
+        if self._stock and self._backend.fits_stock(order.run):
+            return self._stock.popleft()
+        return self._backend.fresh(order)
+
+    def _restock(self, count: int) -> None:
+        while len(self._stock) < count:
+            self._stock.append(self._backend.fresh())
+
+    def _say_ready(self) -> None:
+        self._channel.send(Ready(stock=len(self._stock), heap_bytes=self._backend.heap_bytes()))
+
+    @staticmethod
+    def _close(sandbox: Sandbox | None) -> None:
+        if sandbox is not None:
+            sandbox.close()
+
+
+def load(setup: Setup) -> Backend:
+    """Load the backend for `setup.kind`; imports nothing of the other kinds."""
+    match setup.kind:
+        case "wasm":
+            from sandboxes.wasm import backend
+
+            return backend.load(setup)
+
+
+def main(fd: int = CELL_FD) -> None:
+    """Be a cell on the socket `fd`. Does not return."""
+    channel = Channel(socket.socket(fileno=fd))
+    channel.send(CellHello(VERSION_MIN, VERSION_MAX, os.getpid()))
+    try:
+        os.nice(NICE)
+        setup = _wait_for_setup(channel)
+        backend = load(setup)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must be told
+        channel.send(Report(failure=_describe(error)))
+        os._exit(1)
+    Cell(channel, setup, backend).serve()
+
+
+def _wait_for_setup(channel: Channel) -> Setup:
+    while True:
+        for frame in channel.receive():
+            message, _ = decode_frame(frame)
+            if not isinstance(message, Setup):
+                raise LocalProtocolError(f"a cell's first message is a Setup, not {message!r}")
+            return message
+
+
+def _describe(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:FAILURE_CHARS_MAX]
+
+
+if __name__ == "__main__":
+    os.closerange(CELL_FD + 1, 1 << 20)  # what the host application let its children inherit
+    main()
