@@ -276,7 +276,7 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class HostReply:
-    """The answer to one `HostCall`; `buffers[0]` is the value where `error` is absent."""
+    """The answer to one `HostCall`: its value and out-of-band buffers, or `error`."""
 
     call: Id
     error: Error | None = None
@@ -341,7 +341,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class HostCall:
-    """The guest calls a host function and waits; `buffers[0]` holds `[args, kwargs]`."""
+    """The guest calls a host function and waits; the buffers hold the value `[args, kwargs]`."""
 
     call: Id
     function: Name

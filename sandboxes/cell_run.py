@@ -86,7 +86,7 @@ class RunAtHand:
             "stderr": _Capture(self.limits.stderr_bytes),
         }
         self._notes = 0
-        self._replies: SimpleQueue[tuple[HostReply, bytes] | None] = SimpleQueue()
+        self._replies: SimpleQueue[tuple[HostReply, list[bytes]] | None] = SimpleQueue()
         self._stdin: SimpleQueue[bytes | None] = SimpleQueue()
         self._stdin_held = b""
         self._stdin_ended = False
@@ -112,7 +112,7 @@ class RunAtHand:
 
     def take_reply(self, reply: HostReply, buffers: Sequence[memoryview]) -> None:
         """Pass the answer of a host function to the guest thread."""
-        self._replies.put((reply, bytes(buffers[0]) if buffers else b""))
+        self._replies.put((reply, [bytes(buffer) for buffer in buffers]))
 
     def take_stdin(self, data: bytes, *, end: bool) -> None:
         """Pass live input to the guest thread."""
@@ -167,7 +167,7 @@ class RunAtHand:
             permille = min(max(permille, 0), 1_000)
             self._send(Progress(permille, message[:LINE_CHARS_MAX]), self.run_id, ())
 
-    def call(self, function: str, arguments: bytes) -> HostAnswer:
+    def call(self, function: str, arguments: bytes, buffers: Sequence[bytes] = ()) -> HostAnswer:
         """Ask the host and wait for its answer.
 
         Raises:
@@ -179,12 +179,14 @@ class RunAtHand:
             raise RunOver(Verdict.HOST_CALLS)
         self.host_calls += 1
         call = self.host_calls
-        self._send(HostCall(call, function[:NAME_CHARS_MAX]), self.run_id, (arguments,))
+        pieces = (arguments, *buffers)
+        self._send(HostCall(call, function[:NAME_CHARS_MAX]), self.run_id, pieces)
         while True:
             answer = self._replies.get()
             self._raise_if_over()
             if answer is not None and answer[0].call == call:
-                return HostAnswer(value=answer[1], error=answer[0].error)
+                reply, values = answer
+                return HostAnswer(values[0] if values else b"", reply.error, values[1:])
 
     def read_stdin(self, count: int) -> bytes:
         """Return up to `count` bytes of live input, b"" at its end.

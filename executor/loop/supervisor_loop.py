@@ -251,14 +251,14 @@ class SupervisorLoop:
                 case SpawnCell(number, pool):
                     self._spawn(number, pool)
                 case InterruptRun(number, run_id, verdict):
-                    self._interrupt(number, run_id, Verdict(verdict))
+                    self._interrupt(number, run_id, verdict)
                 case KillCell(number, cause):
                     if (cell := self._cells.get(number)) is not None:
                         cell.kill(cause, by_us=True)
-                case LoseRun(run_id, verdict, cause):
+                case LoseRun(run_id, verdict, cause, ran_s):
                     self._cell_of_run.pop(run_id, None)
                     self._submitted.pop(run_id, None)
-                    self._tell_host(Lost(Verdict(verdict), cause), run_id)
+                    self._tell_host(Lost(verdict, cause, round(ran_s * 1e6)), run_id)
                 case RefuseRun(run_id, reason, detail):
                     self._submitted.pop(run_id, None)
                     self._tell_host(Refused(reason, detail), run_id)
