@@ -1,4 +1,4 @@
-"""The shape of the code: who may import whom, what may be imported where, how long a file may be."""
+"""The shape of the code: who may import whom, what may be imported where, how long files are."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ HOMES = {
     "wasmtime": ("sandboxes/wasm/",),
 }
 #: What runs where pydantic cannot load, or where every millisecond of import counts.
-LIGHT = ("executor/loop/", "executor/pool/", "sandboxes/", "protocol/reading.py", "protocol/values/")
+LIGHT = (
+    "executor/loop/",
+    "executor/pool/",
+    "sandboxes/",
+    "protocol/reading.py",
+    "protocol/values/",
+)
 HEAVY = {"asyncio", "pydantic", "wasmtime", "logging", "inspect", "multiprocessing"}
 
 
@@ -33,7 +39,7 @@ def names(source: Path) -> str:
 
 
 def imports(source: Path, *, of_module: bool = False) -> set[str]:
-    """Return the top-level names of all imports, or of those that importing the file carries out."""
+    """Return the top-level names of all imports, or of those that run when the file is imported."""
     tree = ast.parse(source.read_text())
     nodes = tree.body if of_module else list(ast.walk(tree))
     found: set[str] = set()

@@ -1,0 +1,49 @@
+"""What the spool promises: private, and gone with its host."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from executor.loop.spool import make_spool, remove_folder
+
+
+def test_a_spool_is_for_its_user_alone() -> None:
+    path = Path(make_spool())
+    try:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+        assert path.stat().st_uid == os.getuid()
+    finally:
+        remove_folder(str(path))
+
+
+def test_the_spool_of_a_dead_host_is_removed_by_the_next_and_a_living_one_is_kept() -> None:
+    script = (
+        "import executor.loop.spool as s, os; p = s.make_spool(); open(p + '/x', 'w'); print(p)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    abandoned = Path(done.stdout.strip())
+    assert abandoned.exists()
+
+    first, second = Path(make_spool()), Path(make_spool())
+    try:
+        assert not abandoned.exists()
+        assert first.exists()
+    finally:
+        remove_folder(str(first))
+        remove_folder(str(second))
+
+
+def test_removing_a_folder_twice_is_harmless(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b").write_text("x")
+
+    remove_folder(str(tmp_path / "a"))
+    remove_folder(str(tmp_path / "a"))
+
+    assert not (tmp_path / "a").exists()

@@ -1,0 +1,225 @@
+"""What a run inside a cell promises: every cap holds, every wait ends, one `Done` ends it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from protocol.frames import Buffer
+from protocol.messages import (
+    Error,
+    HostCall,
+    HostReply,
+    Log,
+    Message,
+    Output,
+    Progress,
+    Run,
+    RunLimits,
+    Usage,
+    Verdict,
+)
+from sandboxes.base import Ended, Order, RunOver
+from sandboxes.cell_run import NOTES_MAX, RunAtHand
+
+LIMITS = RunLimits(
+    wall_ms=1_000,
+    memory_bytes=64 << 20,
+    stdout_bytes=8,
+    stderr_bytes=8,
+    value_bytes=16,
+    host_calls=2,
+    files_bytes=0,
+)
+
+
+class Wire:
+    """What the run sent, in order; wakes whoever waits for the next message."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[Message, tuple[bytes, ...]]] = []
+        self.said = threading.Semaphore(0)
+
+    def __call__(self, message: Message, run_id: int, buffers: Sequence[Buffer] = ()) -> None:
+        assert run_id == 7
+        self.sent.append((message, tuple(bytes(buffer) for buffer in buffers)))
+        self.said.release()
+
+
+def a_run(wire: Wire, *, stream: bool = False, now: float = 0.0) -> RunAtHand:
+    return RunAtHand(7, Order(Run(limits=LIMITS, stream=stream), []), wire, now)
+
+
+def test_output_at_the_cap_is_kept_whole_and_not_flagged() -> None:
+    run = a_run(Wire())
+    run.output("stdout", b"12345")
+    run.output("stdout", b"678")
+
+    done, buffers = run.done(Ended(Verdict.OK), start_us=0)
+
+    assert done.stdout is not None
+    assert buffers[done.stdout] == b"12345678"
+    assert not done.truncated_stdout
+    assert done.usage.stdout_bytes == 8
+
+
+def test_output_one_past_the_cap_is_cut_there_and_flagged() -> None:
+    run = a_run(Wire())
+    run.output("stderr", b"123456789")
+
+    done, buffers = run.done(Ended(Verdict.OK), start_us=0)
+
+    assert done.stderr is not None
+    assert buffers[done.stderr] == b"12345678"
+    assert done.truncated_stderr
+    assert not done.truncated_stdout
+
+
+def test_a_cut_never_splits_a_character_and_nothing_follows_it() -> None:
+    run = a_run(Wire())
+    run.output("stdout", "1234567é".encode())
+    run.output("stdout", b"8")
+
+    done, buffers = run.done(Ended(Verdict.OK), start_us=0)
+
+    assert done.stdout is not None
+    assert buffers[done.stdout] == b"1234567"
+    assert done.truncated_stdout
+
+
+def test_a_streamed_piece_is_sent_at_once_and_not_again_at_the_end() -> None:
+    wire = Wire()
+    run = a_run(wire, stream=True)
+
+    run.output("stdout", b"abc")
+
+    assert wire.sent == [(Output("stdout"), (b"abc",))]
+    assert run.done(Ended(Verdict.OK), start_us=0)[0].stdout is None
+
+
+def test_what_was_printed_before_an_interrupt_is_sent_even_if_no_done_follows() -> None:
+    wire = Wire()
+    run = a_run(wire)
+    run.output("stdout", b"so far")
+
+    run.interrupt(Verdict.TIMEOUT)
+    run.flush()
+
+    assert wire.sent == [(Output("stdout"), (b"so far",))]
+
+
+def test_a_value_at_its_cap_crosses_and_one_byte_more_is_the_verdict_value() -> None:
+    at, _ = a_run(Wire()).done(Ended(Verdict.OK, value=b"x" * 16), start_us=0)
+    past, buffers = a_run(Wire()).done(
+        Ended(Verdict.OK, value=b"x" * 10, out_of_band=(b"y" * 7,)), start_us=0
+    )
+
+    assert at.verdict is Verdict.OK
+    assert at.value == 0
+    assert past.verdict is Verdict.VALUE
+    assert past.value is None
+    assert past.error is not None
+    assert "17 bytes" in past.error.message
+    assert buffers == []
+
+
+def test_the_first_verdict_of_an_interrupt_stands() -> None:
+    run = a_run(Wire())
+    run.interrupt(Verdict.TIMEOUT)
+    run.interrupt(Verdict.CANCELLED)
+
+    done, _ = run.done(Ended(Verdict.CRASHED), start_us=0)
+
+    assert done.verdict is Verdict.TIMEOUT
+
+
+def test_a_run_that_ended_well_just_before_its_interrupt_keeps_its_verdict() -> None:
+    run = a_run(Wire())
+    run.interrupt(Verdict.TIMEOUT)
+
+    assert run.done(Ended(Verdict.OK), start_us=0)[0].verdict is Verdict.OK
+
+
+def test_host_calls_up_to_the_limit_are_asked_and_the_next_ends_the_run() -> None:
+    wire = Wire()
+    run = a_run(wire)
+    for call in (1, 2):
+        run.take_reply(HostReply(call), [memoryview(b"answer")])
+        assert run.call("fetch", b"arguments").value == b"answer"
+
+    with pytest.raises(RunOver) as over:
+        run.call("fetch", b"arguments")
+
+    assert over.value.verdict is Verdict.HOST_CALLS
+    assert [type(message) for message, _ in wire.sent] == [HostCall, HostCall]
+    assert run.done(Ended(Verdict.CRASHED), start_us=0)[0].verdict is Verdict.HOST_CALLS
+
+
+def test_an_answer_to_another_call_is_not_taken_for_this_one() -> None:
+    run = a_run(Wire())
+    run.take_reply(HostReply(9, Error("ValueError", "stale")), [])
+    run.take_reply(HostReply(1), [memoryview(b"mine")])
+
+    assert run.call("fetch", b"").value == b"mine"
+
+
+def test_an_interrupt_ends_a_wait_for_a_host_function() -> None:
+    wire = Wire()
+    run = a_run(wire)
+    ended: list[Verdict] = []
+
+    def guest() -> None:
+        try:
+            run.call("fetch", b"")
+        except RunOver as over:
+            ended.append(over.verdict)
+
+    thread = threading.Thread(target=guest)
+    thread.start()
+    wire.said.acquire()  # the call is under way
+    run.interrupt(Verdict.CANCELLED)
+    thread.join()
+
+    assert ended == [Verdict.CANCELLED]
+
+
+def test_live_input_comes_in_the_pieces_asked_for_and_ends_once() -> None:
+    run = a_run(Wire())
+    run.take_stdin(b"hello", end=False)
+    run.take_stdin(b"", end=True)
+
+    assert [run.read_stdin(3) for _ in range(4)] == [b"hel", b"lo", b"", b""]
+
+
+def test_notes_over_their_cap_are_dropped() -> None:
+    wire = Wire()
+    run = a_run(wire)
+    for _ in range(NOTES_MAX):
+        run.progress(5_000, "x" * 10_000)
+    run.log(20, "guest", "one too many", {})
+
+    assert len(wire.sent) == NOTES_MAX
+    assert wire.sent[0][0] == Progress(1_000, "x" * 4_096)
+
+
+def test_a_log_entry_is_clipped_to_what_the_protocol_allows() -> None:
+    wire = Wire()
+    a_run(wire).log(-1, "n" * 999, "m" * 99_999, {str(i) * 200: "v" * 9_999 for i in range(99)})
+
+    (entry, _) = wire.sent[0]
+    assert isinstance(entry, Log)
+    assert (entry.level, len(entry.logger), len(entry.message)) == (0, 256, 65_536)
+    assert len(entry.fields) == 64
+    assert all(len(f.name) <= 256 and len(f.value) <= 4_096 for f in entry.fields)
+
+
+def test_the_cell_counts_for_itself_what_the_sandbox_might_miscount() -> None:
+    run = a_run(Wire())
+    run.output("stdout", b"four")
+
+    done, _ = run.done(Ended(Verdict.OK, usage=Usage(stdout_bytes=1, host_calls=9)), start_us=0)
+
+    assert done.usage.stdout_bytes == 4
+    assert done.usage.host_calls == 0
