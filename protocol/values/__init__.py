@@ -1,0 +1,1 @@
+"""Values of Python as bytes and back: a structured clone."""
