@@ -9,7 +9,7 @@ import pytest
 
 from executor.loop.peer import Peer, PeerClosed
 from protocol.errors import FrameTooLarge, RemoteProtocolError
-from protocol.frames import FrameDecoder, encode_frame, encode_parts
+from protocol.frames import Frame, FrameDecoder, encode_frame, encode_parts
 
 KINDS = frozenset({1, 2})
 
@@ -33,7 +33,7 @@ def test_a_large_frame_leaves_whole_however_slowly_the_other_side_reads(
     assert peer.waiting_bytes > 0
 
     decoder = FrameDecoder()
-    frames = []
+    frames: list[Frame] = []
     while not frames:
         frames += decoder.feed(theirs.recv(10_000))
         peer.flush()
