@@ -1,0 +1,222 @@
+"""The flags of every command as one table, and the parser that reads them. Pure.
+
+Rule 1: a flag is described here once; parser, variables, completion and the help's test use it.
+Rule 2: flags may stand before or after FILE. What follows `--` is the script's own. A flag that
+        we do not know is an error and never quietly the script's: `run evil.py --timout 1` must
+        not run without its limit.
+Rule 3: a flag wins over its variable, and replaces all of it where it may be repeated.
+
+argparse is not used on this path: its import costs 6 ms, and its REMAINDER cannot keep rule 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+
+class UsageError(Exception):
+    """The command line cannot be obeyed; the text names the flag and the fix. Exit code 2."""
+
+
+class Flag:
+    """One flag: how it is written, what it takes, which variable stands for it.
+
+    A plain class: `dataclasses` costs 12 ms to import, before the cell could be started.
+    """
+
+    __slots__ = ("help", "long", "metavar", "repeats", "short", "variable")
+
+    def __init__(
+        self,
+        long: str,
+        help: str,  # noqa: A002 - the word that every parser uses
+        *,
+        metavar: str = "",
+        short: str = "",
+        repeats: bool = False,
+        variable: str | None = None,
+    ) -> None:
+        self.long = long
+        self.help = help
+        self.metavar = metavar
+        self.short = short
+        self.repeats = repeats
+        named = "CELLBLOCK_" + long.removeprefix("--").replace("-", "_").upper()
+        self.variable = named if variable is None else variable
+
+    @property
+    def is_switch(self) -> bool:
+        """True if it takes no value; it may then also be written `--no-...`."""
+        return not self.metavar
+
+    @property
+    def name(self) -> str:
+        """What a parsed value is found under."""
+        return self.long.removeprefix("--")
+
+
+class Given:
+    """One value as text, and what to call it in an error."""
+
+    __slots__ = ("origin", "text")
+
+    def __init__(self, origin: str, text: str) -> None:
+        self.origin = origin
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"Given({self.origin!r}, {self.text!r})"
+
+
+class Parsed:
+    """What was asked for: values by flag name, and the words that are no flags."""
+
+    __slots__ = ("switches", "values", "words")
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[Given]] = {}
+        self.switches: dict[str, bool] = {}
+        self.words: list[str] = []
+
+    def last(self, name: str) -> Given | None:
+        """Return the value of a flag that counts once."""
+        found = self.values.get(name)
+        return found[-1] if found else None
+
+    def all(self, name: str) -> list[Given]:
+        """Return every value of a flag that may be repeated."""
+        return self.values.get(name, [])
+
+    def on(self, name: str, *, default: bool = False) -> bool:
+        """Return how a switch stands."""
+        return self.switches.get(name, default)
+
+
+TIMEOUT = Flag("--timeout", "wall time, such as 2, 0.5 or 500ms (default 30)", metavar="SECONDS")
+MEMORY = Flag("--memory", "memory, such as 64MB or 64MiB (default 128MiB)", metavar="SIZE")
+FUEL = Flag("--fuel", "Wasm instructions; counted only if given", metavar="COUNT")
+STDOUT_LIMIT = Flag("--stdout-limit", "standard output kept (default 1MiB)", metavar="SIZE")
+STDERR_LIMIT = Flag("--stderr-limit", "standard error kept (default 1MiB)", metavar="SIZE")
+VALUE_LIMIT = Flag("--value-limit", "size of the result (default 16MiB)", metavar="SIZE")
+FILES_LIMIT = Flag("--files-limit", "bytes written to files (default 16MiB)", metavar="SIZE")
+VOLUME = Flag("--volume", "give a directory", metavar="SRC:DST[:ro]", short="-v", repeats=True)
+FILE = Flag("--file", "give a copy of one file", metavar="NAME[=PATH]", repeats=True)
+OUT = Flag("--out", "keep the files it wrote, in DIR", metavar="DIR")
+ENV = Flag("--env", "set an environment variable", metavar="NAME[=VALUE]", short="-e", repeats=True)
+INPUT = Flag("--input", "set a global; NAME=@FILE reads JSON", metavar="NAME=JSON", repeats=True)
+RESULT = Flag("--result", "the global that is the result; _ is the last value", metavar="NAME")
+IMAGE = Flag("--image", "a prebuilt image", metavar="IMAGE")
+JSON = Flag("--json", "print the outcome as one JSON object")
+QUIET = Flag("--quiet", "no verdict line", short="-q")
+STDIN = Flag("--stdin", "pass standard input on (default)")
+RAW = Flag("--raw", "terminal escapes pass as they are")
+CODE = Flag("--code", "run this text", metavar="CODE", short="-c", variable="")
+HELP = Flag("--help", "show this help", short="-h", variable="")
+PACKAGE = Flag("--package", "a requirement to add", metavar="NAME", short="-p", repeats=True)
+PREIMPORT = Flag("--preimport", "a module to import", metavar="NAME", repeats=True)
+ALL = Flag("--all", "also the base image", variable="")
+
+LIMIT_FLAGS = (TIMEOUT, MEMORY, FUEL, STDOUT_LIMIT, STDERR_LIMIT, VALUE_LIMIT, FILES_LIMIT)
+GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE)
+
+FLAGS: dict[str, tuple[Flag, ...]] = {
+    "run": (CODE, *LIMIT_FLAGS, *GIVE_FLAGS, OUT, RESULT, JSON, QUIET, STDIN, RAW, HELP),
+    "repl": (*LIMIT_FLAGS, *GIVE_FLAGS, QUIET, RAW, HELP),
+    "image": (HELP,),
+    "image build": (PACKAGE, PREIMPORT, QUIET, HELP),
+    "image list": (JSON, HELP),
+    "image prune": (ALL, QUIET, HELP),
+    "schema": (HELP,),
+    "completion": (HELP,),
+}
+
+_TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
+
+
+def parse(command: str, argv: Sequence[str], environ: Mapping[str, str]) -> Parsed:
+    """Return what `argv`, then the variables, ask of `command`.
+
+    Raises:
+        UsageError: a flag is unknown, lacks its value, or has one it does not take.
+    """
+    flags = FLAGS[command]
+    parsed = Parsed()
+    spelled = {s: f for f in flags for s in (f.long, f.short) if s}
+    negated = {"--no-" + f.name: f for f in flags if f.is_switch}
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            parsed.words += words
+            break
+        if len(word) < 2 or word[0] != "-":
+            parsed.words.append(word)
+            continue
+        name, has_value, value = _split(word, spelled)
+        if name in negated and not has_value:
+            parsed.switches[negated[name].name] = False
+            continue
+        flag = spelled.get(name)
+        if flag is None:
+            raise UsageError(_unknown(command, word, name, [*spelled, *negated]))
+        if flag.is_switch:
+            if has_value:
+                raise UsageError(f"{name} takes no value: write {name} alone")
+            parsed.switches[flag.name] = True
+            continue
+        if not has_value:
+            following = next(words, None)
+            if following is None:
+                raise UsageError(f"{name} needs a value: {name} {flag.metavar}")
+            value = following
+        _add(parsed, flag, Given(name, value))
+    _add_variables(parsed, flags, environ)
+    return parsed
+
+
+def _split(word: str, spelled: Mapping[str, Flag]) -> tuple[str, bool, str]:
+    """Cut `--flag=value` and `-cVALUE` into name, whether a value is attached, and the value."""
+    if word.startswith("--"):
+        name, equals, value = word.partition("=")
+        return name, bool(equals), value
+    short = spelled.get(word[:2])
+    if short is not None and len(word) > 2:
+        return word[:2], True, word[2:]
+    return word, False, ""
+
+
+def _add(parsed: Parsed, flag: Flag, given: Given) -> None:
+    if flag.repeats:
+        parsed.values.setdefault(flag.name, []).append(given)
+    else:
+        parsed.values[flag.name] = [given]
+
+
+def _add_variables(parsed: Parsed, flags: Iterable[Flag], environ: Mapping[str, str]) -> None:
+    """Fill in from the variables what no flag said. A variable that is empty says nothing."""
+    for flag in flags:
+        text = environ.get(flag.variable, "") if flag.variable else ""
+        if not text or flag.name in parsed.values or flag.name in parsed.switches:
+            continue
+        if flag.is_switch:
+            parsed.switches[flag.name] = _truth(flag.variable, text)
+        else:
+            for line in text.splitlines() if flag.repeats else (text,):
+                if line.strip():
+                    _add(parsed, flag, Given(flag.variable, line))
+
+
+def _truth(variable: str, text: str) -> bool:
+    lowered = text.lower()
+    if lowered not in _TRUE + _FALSE:
+        raise UsageError(f"{variable} must be 1 or 0, not {text[:40]!r}")
+    return lowered in _TRUE
+
+
+def _unknown(command: str, word: str, name: str, known: Sequence[str]) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, [k for k in known if k.startswith("--")], 1)
+    hint = f"did you mean {near[0]}?" if near else f"see cellblock {command} --help"
+    if command == "run":
+        hint += f" To pass {word} to the script, put it after --"
+    return f"unknown option {name}; {hint}"

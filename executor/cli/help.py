@@ -1,0 +1,123 @@
+"""The help texts. Each fits a screen of 24 lines and 80 columns; tests hold them to that.
+
+They are written by hand, as no generator sets the pairs of short options in two columns; a test
+holds them to name every flag of `executor.cli.flags`.
+"""
+
+from __future__ import annotations
+
+MAIN = """\
+cellblock runs code that its host does not trust, with hard limits and nothing
+else reachable.
+
+Usage: cellblock COMMAND [OPTIONS]
+
+  run         run a Python script or a WASI program once
+  repl        an interactive Python session in a sandbox
+  image       build, list and prune prebuilt images with packages
+  schema      print the JSON Schema of the protocol
+  completion  print shell completion for bash, zsh, fish or tcsh
+
+  --version   print the version
+  -h, --help  show this help; cellblock COMMAND --help shows that of a command
+
+Examples:
+  cellblock run script.py --timeout 2
+  cellblock run -c 'print(sum(xs))' --input xs='[1, 2, 3]'
+  cellblock repl -v ./data:/data:ro
+"""
+
+RUN = """\
+Usage: cellblock run [OPTIONS] FILE | -c CODE | - | PROGRAM.wasm  [--] [ARGS]
+
+  --timeout SECONDS    wall time (30)      --stdout-limit SIZE  output (1MiB)
+  --memory SIZE        memory (128MiB)     --stderr-limit SIZE  errors (1MiB)
+  --fuel COUNT         Wasm instructions   --value-limit SIZE   result (16MiB)
+  -v SRC:DST[:ro]      give a directory    --files-limit SIZE   written (16MiB)
+  --file NAME[=PATH]   give a file's copy  --out DIR            keep its files
+  -e, --env NAME[=VALUE]  set a variable   --input NAME=JSON    set a global
+  --image IMAGE        a prebuilt image    --result NAME        global to show
+  -q, --quiet          no verdict line     --json  all of the outcome as JSON
+  --no-stdin           no standard input   --raw   terminal escapes as they are
+
+Options may follow FILE; the script's own options stand after --. A variable
+such as CELLBLOCK_TIMEOUT=2 sets an option for each run; the flag wins.
+Exit code: the guest's, or 1 uncaught exception, 2 usage, 120 files, 121 host
+calls, 122 result, 123 fuel, 124 timeout, 125 cellblock failed, 130 Ctrl-C,
+134 crash, 137 memory, 141 output closed, 143 SIGTERM.
+Examples:
+  cellblock run script.py --timeout 2 --memory 64MB -v ./data:/data:ro
+  echo 'print(6 * 7)' | cellblock run -
+  cellblock run prog.wasm -- --verbose
+"""
+
+REPL = """\
+Usage: cellblock repl [OPTIONS]
+
+An interactive Python session in a sandbox. Each input is a run of its own with
+the limits given here; names live on until :reset or the end of the sandbox.
+
+  --timeout SECONDS       wall time of one input (30)
+  --memory SIZE           memory (128MiB)
+  --fuel COUNT            Wasm instructions of one input
+  -v SRC:DST[:ro]         give a directory
+  --file NAME[=PATH]      give a copy of a file
+  -e, --env NAME[=VALUE]  set an environment variable
+  --input NAME=JSON       set a global
+  --image IMAGE           a prebuilt image
+  --stdout-limit, --stderr-limit, --value-limit, --files-limit SIZE
+  -q, --quiet             no greeting      --raw  terminal escapes as they are
+
+Ctrl-C ends what runs and keeps the session's prompt, Ctrl-D leaves.
+Examples:
+  cellblock repl
+  cellblock repl --timeout 5 -v ./data:/data:ro
+"""
+
+IMAGE = """\
+Usage: cellblock image build | list | prune
+
+An image is the guest's Python with packages of your choice inside, built once.
+
+  build [NAME...]     build one; NAMEs and -p, --package NAME are requirements
+    --preimport NAME  import a module at build time, so that runs find it loaded
+    -q, --quiet       print the image's key alone, without progress
+  list                the images in the cache    --json  as JSON
+  prune               delete the images of other versions    --all  and the rest
+    -q, --quiet       print nothing
+
+Examples:
+  cellblock image build
+  cellblock image build attrs 'python-dateutil>=2.9' --preimport attrs
+  cellblock run script.py --image 'attrs,python-dateutil>=2.9'
+"""
+
+SCHEMA = """\
+Usage: cellblock schema
+
+Prints the JSON Schema of the messages between host, supervisor and cells.
+Example:
+  cellblock schema > protocol.schema.json
+"""
+
+COMPLETION = """\
+Usage: cellblock completion bash | zsh | fish | tcsh
+
+Prints the shell's completion script for cellblock.
+Examples:
+  eval "$(cellblock completion bash)"
+  cellblock completion zsh > ~/.zfunc/_cellblock
+  cellblock completion fish > ~/.config/fish/completions/cellblock.fish
+"""
+
+TEXTS = {
+    "": MAIN,
+    "run": RUN,
+    "repl": REPL,
+    "image": IMAGE,
+    "image build": IMAGE,
+    "image list": IMAGE,
+    "image prune": IMAGE,
+    "schema": SCHEMA,
+    "completion": COMPLETION,
+}
