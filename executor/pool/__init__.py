@@ -1,0 +1,60 @@
+"""The decision core of the supervisor, pure and synchronous. Start reading at `core`.
+
+events     what the shell tells it            actions    what it tells the shell
+core       runs, deadlines, cancel, drain     pool       places: cells, queue, sessions, growth
+queue      whose run is next                  quarantine tenants that crash cells
+timers     when it must be woken              policy     every number it decides by
+parts      run, cell, session, idle shelf     meters, snapshot, invariants
+"""
+
+from executor.pool.actions import (
+    Action,
+    BreakerOpened,
+    Closed,
+    DropSession,
+    InterruptRun,
+    KillCell,
+    LoseRun,
+    RefuseRun,
+    SpawnCell,
+    StartRun,
+)
+from executor.pool.core import PoolCore
+from executor.pool.events import (
+    CellGone,
+    CellReady,
+    DrainAsked,
+    Event,
+    MemorySeen,
+    PoolDefined,
+    RunCancelled,
+    RunEnded,
+    RunSubmitted,
+    SessionEnded,
+)
+from executor.pool.policy import Policy
+
+__all__ = [
+    "Action",
+    "BreakerOpened",
+    "CellGone",
+    "CellReady",
+    "Closed",
+    "DrainAsked",
+    "DropSession",
+    "Event",
+    "InterruptRun",
+    "KillCell",
+    "LoseRun",
+    "MemorySeen",
+    "Policy",
+    "PoolCore",
+    "PoolDefined",
+    "RefuseRun",
+    "RunCancelled",
+    "RunEnded",
+    "RunSubmitted",
+    "SessionEnded",
+    "SpawnCell",
+    "StartRun",
+]

@@ -1,0 +1,141 @@
+"""What the pool keeps for each run, cell and session. Data alone; the core and its pools decide."""
+
+from __future__ import annotations
+
+import enum
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from executor.pool.timers import Key
+from protocol.messages import Verdict
+
+if TYPE_CHECKING:
+    from executor.pool.pool import Pool
+    from executor.pool.queue import Lane
+
+
+class CellState(enum.Enum):
+    """Where a cell is in its life. It leaves DYING, as every other state, when it is gone."""
+
+    STARTING = "starting"
+    IDLE = "idle"
+    BUSY = "busy"
+    RESTOCKING = "restocking"  # has answered a run and is not yet ready for another
+    DYING = "dying"  # killed by us, not yet reaped
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """A run from its submission to its ending."""
+
+    run_id: int
+    pool: Pool
+    tenant: str
+    priority: int
+    wall_s: float
+    queue_s: float
+    session: Session | None
+    submitted_at: float
+    #: Where it waits; None while it runs, or waits for its session to find a cell.
+    lane: Lane | None = None
+    #: The cell that has it; None while it waits.
+    cell: Cell | None = None
+    started_at: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """A session from its first run until the host ends it.
+
+    opening  `cell` is None: its oldest queued run waits for a cell with room
+    kept     `cell` has its sandbox, and runs its runs alone
+    lost     the cell is gone; only the fact is kept, for the host's next run
+    """
+
+    session: int
+    pool: Pool
+    cell: Cell | None = None
+    #: Why it was lost; "" if it was not.
+    lost: str = ""
+    #: The host ended it while a run of it was at hand: dropped after that run.
+    ending: bool = False
+    queued: OrderedDict[int, Run] = field(default_factory=OrderedDict)
+
+
+@dataclass(slots=True, eq=False)
+class Cell:
+    """A cell from its spawning until it is reaped."""
+
+    cell: int
+    pool: Pool
+    spawned_at: float
+    #: Failures in a row before it was spawned: its own failure is news only to as many.
+    attempt: int
+    timer: Key
+    state: CellState = CellState.STARTING
+    run: Run | None = None
+    #: When its run is killed, and the verdict it was asked to end with.
+    kill_at: float = 0.0
+    interrupted: Verdict | None = None
+    sessions: dict[int, Session] = field(default_factory=dict)
+    #: Runs of its sessions; made with its first session.
+    lane: Lane | None = None
+    #: Why it is to be replaced; "" if it is not.
+    due: str = ""
+    runs: int = 0
+    stock: int = 0
+    idle_since: float = 0.0
+    heap_first_bytes: int = -1
+    heap_bytes: int = 0
+    rss_first_bytes: int = -1
+    rss_bytes: int = 0
+
+
+class Shelf:
+    """The idle cells of a pool, so that the best one for a run is at hand.
+
+    Last in, first out, among cells that keep equally many sessions: caches stay warm, and what is
+    not needed stays idle long enough to be let go.
+    """
+
+    __slots__ = ("_due", "_rows", "count")
+
+    def __init__(self, sessions_per_cell: int) -> None:
+        self._rows: list[dict[Cell, None]] = [{} for _ in range(sessions_per_cell + 1)]
+        self._due: dict[Cell, None] = {}
+        self.count = 0
+
+    def put(self, cell: Cell) -> None:
+        """Add an idle cell."""
+        self._row(cell)[cell] = None
+        self.count += 1
+
+    def take(self, cell: Cell) -> None:
+        """Remove it. Before its sessions or `due` change, for they say where it stands."""
+        del self._row(cell)[cell]
+        self.count -= 1
+
+    def any(self) -> Cell | None:
+        """Return the cell for a run of no session: it keeps few, and stays if possible."""
+        for row in self._rows:
+            if row:
+                return next(reversed(row))
+        return next(reversed(self._due), None)
+
+    def roomy(self) -> Cell | None:
+        """Return the cell for a new session, None if no idle cell has room."""
+        for row in self._rows[:-1]:
+            if row:
+                return next(reversed(row))
+        return None
+
+    def longest(self) -> Cell | None:
+        """Return the cell without sessions that has been idle for longest."""
+        return next(iter(self._rows[0]), None)
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell in self._row(cell)
+
+    def _row(self, cell: Cell) -> dict[Cell, None]:
+        return self._due if cell.due else self._rows[len(cell.sessions)]
