@@ -1,0 +1,66 @@
+"""Source to code, and the value of a last expression.
+
+A cell is compiled once: its last expression becomes an assignment to a name that no source can
+spell, so the text, the lines and the columns of a traceback stay those of the source.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import CodeType
+from typing import Any, Final
+
+#: Holds the value of a cell's last expression. Not an identifier, so no guest uses it by accident.
+VALUE: Final = "<value>"
+_ONLY_AST: Final = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+
+
+def compile_script(source: str, filename: str) -> CodeType:
+    """Return the code of a whole script.
+
+    Raises:
+        SyntaxError, ValueError, MemoryError, RecursionError: as `compile` does.
+    """
+    return compile(source, filename, "exec", dont_inherit=True, optimize=0)
+
+
+def compile_cell(source: str, filename: str) -> CodeType:
+    """Return code that leaves the value of a last expression, if there is one, in `VALUE`.
+
+    `await` is allowed outside functions; such code has to be run by `run_code`.
+
+    Raises:
+        SyntaxError, ValueError, MemoryError, RecursionError: as `compile` does.
+    """
+    tree = compile(source, filename, "exec", _ONLY_AST, dont_inherit=True, optimize=0)
+    if tree.body and type(last := tree.body[-1]) is ast.Expr:
+        name = ast.Name(
+            VALUE,
+            ast.Store(),
+            lineno=last.lineno,
+            col_offset=last.col_offset,
+            end_lineno=last.end_lineno,
+            end_col_offset=last.end_col_offset,
+        )
+        tree.body[-1] = ast.Assign(
+            [name],
+            last.value,
+            lineno=last.lineno,
+            col_offset=last.col_offset,
+            end_lineno=last.end_lineno,
+            end_col_offset=last.end_col_offset,
+        )
+    return compile(
+        tree, filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True, optimize=0
+    )
+
+
+def run_code(code: CodeType, namespace: dict[str, Any]) -> None:
+    """Run `code` in `namespace`; code that awaits gets an event loop."""
+    if code.co_flags & inspect.CO_COROUTINE:
+        import asyncio
+
+        asyncio.run(eval(code, namespace))  # noqa: S307 - the guest's own code is what we are here to run
+    else:
+        exec(code, namespace)  # noqa: S102 - as above
