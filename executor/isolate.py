@@ -19,6 +19,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
+from executor.loop.launch import find_library
 from executor.loop.main import LoopOptions, serve
 from executor.loop.spool import make_spool, remove_folder
 
@@ -81,7 +82,7 @@ def start(kind: IsolateKind) -> Connection:
     if kind not in ("interpreter", "process", "inline"):
         raise ValueError(f'isolate must be "interpreter", "process" or "inline", not {kind!r}')
     options = LoopOptions(
-        python=sys.executable, library_path=_find_library(), spool_path=make_spool()
+        python=sys.executable, library_path=_library_path(), spool_path=make_spool()
     )
     ours, theirs = socket.socketpair()
     text = options.to_json()
@@ -161,9 +162,8 @@ def _interpreters() -> Any:  # one of two modules of the same interface, untyped
     return interpreters
 
 
-def _find_library() -> str:
-    """Return the folder on the path that holds the wasmtime package, without importing it."""
-    for folder in sys.path:
-        if os.path.isdir(os.path.join(folder, "wasmtime")):
-            return os.path.abspath(folder)
-    raise FileNotFoundError("the package wasmtime is not installed: pip install wasmtime")
+def _library_path() -> str:
+    found = find_library()
+    if found is None:
+        raise FileNotFoundError("the package wasmtime is not installed: pip install wasmtime")
+    return found

@@ -13,12 +13,7 @@ import socket
 from dataclasses import dataclass
 from typing import Protocol
 
-CELL_MAIN = os.path.join(
-    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
-    "sandboxes",
-    "cell.py",
-)
-CELL_FD = 3
+from executor.loop.launch import launch, take_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,32 +49,13 @@ class DirectSpawner:
         self._library_path = library_path
 
     def spawn(self) -> Spawned:
-        """Start a cell.
+        """Start a cell, or take the one that was launched ahead of time.
 
         Raises:
             OSError: the system refuses another process or descriptor.
         """
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                pid = os.posix_spawn(
-                    self._python,
-                    [self._python, "-I", "-S", "-E", CELL_MAIN, self._library_path],
-                    {},
-                    file_actions=[
-                        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-                        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-                        (os.POSIX_SPAWN_DUP2, theirs.fileno(), CELL_FD),
-                    ],
-                    setpgroup=0,  # a Ctrl-C at the terminal is the host's to judge
-                    setsigmask=(),
-                    setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGPIPE),
-                )
-            except OSError:
-                ours.close()
-                raise
-        return Spawned(pid, os.pidfd_open(pid), ours)
+        pid, fd = take_ahead() or launch(self._python, self._library_path)
+        return Spawned(pid, os.pidfd_open(pid), socket.socket(fileno=fd))
 
     def close(self) -> None:
         """Nothing is kept between two cells."""
