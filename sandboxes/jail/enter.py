@@ -1,0 +1,166 @@
+"""Carries out a plan, step by step. Decides nothing.
+
+Rule: a step that fails raises `JailUnavailable` with its name; whoever called this must end the
+process then, as some walls are up and others are not.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import assert_never
+
+from sandboxes.errors import JailUnavailable
+from sandboxes.jail import (
+    capabilities,
+    descriptors,
+    dumpable,
+    environment,
+    identity,
+    kernel,
+    landlock,
+    namespaces,
+    no_new_privileges,
+    parent_death,
+    priority,
+    rlimits,
+    root,
+    seccomp,
+    session,
+)
+from sandboxes.jail import plan as p
+from sandboxes.jail.filters import Files, Kind, filter_for
+
+#: A directory that the zygote's root is built on, hidden by it from then on.
+ROOT_PLACE = "/proc"
+
+
+@dataclass(frozen=True, slots=True)
+class MountView:
+    """Mount namespaces by descriptor: one with the host's files, and the zygote's empty one."""
+
+    host: int
+    own: int
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is known only in the process that enters the jail.
+
+    Args:
+        kept: descriptors that stay open.
+        parent: pid of the process that forked this one, as that process knows it.
+        trees: mounts that were made for this cell, as descriptors with their targets.
+        mounts: where to make the mounts of the plan; closed by the step that uses them.
+        become_first: forks, and returns in the new process.
+        keep_host_mounts: opens what `mounts` holds in the cells, and moves on into a new namespace.
+    """
+
+    kept: frozenset[int] = frozenset()
+    parent: int = 0
+    trees: tuple[tuple[int, str], ...] = ()
+    mounts: MountView | None = None
+    become_first: Callable[[], None] | None = None
+    keep_host_mounts: Callable[[], None] | None = None
+
+
+def enter(
+    steps: Iterable[p.Step],
+    surroundings: Surroundings,
+    *,
+    after_step: Callable[[p.Step], None] | None = None,
+) -> None:
+    """Carry out `steps` in their order.
+
+    Args:
+        steps: a plan.
+        surroundings: see there.
+        after_step: told of each step that is done, for measuring.
+
+    Raises:
+        JailUnavailable: a step failed; the steps before it are done, those after it are not.
+    """
+    for step in steps:
+        try:
+            _carry_out(step, surroundings)
+        except OSError as error:
+            raise JailUnavailable(type(step).__name__, str(error)) from error
+        if after_step is not None:
+            after_step(step)
+
+
+def _carry_out(step: p.Step, around: Surroundings) -> None:
+    match step:
+        case p.ClearEnvironment():
+            environment.clear()
+        case p.KeepDescriptors():
+            descriptors.keep_only(around.kept)
+        case p.NewSession():
+            session.lead()
+        case p.BecomeUser(uid):
+            identity.become(uid)
+        case p.EnterNamespaces(new):
+            namespaces.enter_new(new)
+        case p.BecomeFirst():
+            assert around.become_first is not None
+            around.become_first()
+        case p.NameHost(name):
+            namespaces.name_host(name)
+        case p.KeepHostMounts():
+            assert around.keep_host_mounts is not None
+            around.keep_host_mounts()
+        case p.EmptyRoot(binds):
+            trees = tuple((root.open_tree(b.source, writable=b.writable), b.target) for b in binds)
+            root.enter_empty(ROOT_PLACE, trees)
+        case p.OwnRoot(binds, scratch_bytes):
+            _own_root(binds, scratch_bytes, around)
+        case p.LeaveUsers():
+            namespaces.leave_user_namespace()
+        case p.LimitResources(resources):
+            rlimits.limit(resources)
+        case p.LowerPriority(nice):
+            priority.lower(nice)
+        case p.GoFirstWithoutMemory():
+            priority.go_first_without_memory()
+        case p.DieWithParent():
+            parent_death.die_with_parent(around.parent)
+        case p.DropCapabilities():
+            capabilities.drop_all()
+        case p.HideMemory():
+            dumpable.hide()
+        case p.GiveUpPrivileges():
+            no_new_privileges.give_up()
+        case p.RestrictFiles(rules):
+            landlock.restrict(rules)
+        case p.FilterCalls(kind, files):
+            seccomp.install(filter_code(kind, files, os.getpid()))
+        case _:
+            assert_never(step)
+
+
+def _own_root(binds: tuple[root.Bind, ...], scratch_bytes: int, around: Surroundings) -> None:
+    trees = around.trees
+    if binds and not trees:
+        if around.mounts is None:
+            raise OSError(1, "this zygote was started without a view of the host's files")
+        trees = root.open_trees(binds, around.mounts.host, around.mounts.own)
+    if around.mounts is not None:
+        os.close(around.mounts.host)
+        os.close(around.mounts.own)
+    root.enter_own(trees, p.SCRATCH, scratch_bytes)
+
+
+@functools.cache
+def filter_code(kind: Kind, files: Files, own_pid: int) -> bytes:
+    """Return the filter program for this machine; a zygote asks once, its cells inherit it.
+
+    Raises:
+        OSError: no filter is known for this machine.
+    """
+    if kernel.MACHINE not in seccomp.AUDIT:
+        raise OSError(38, f"no table of system calls for {kernel.MACHINE}")
+    return seccomp.encode(
+        seccomp.assemble(filter_for(kind, files), kernel.MACHINE, own_pid=own_pid)
+    )
