@@ -239,12 +239,15 @@ class Run:
 
     Buffers: `source` (UTF-8 text, or the path of a compiled module for `program="module"`),
     `inputs` (`protocol.values`, a dict with text keys), `stdin`, those of `files`, and the
-    out-of-band buffers of the values.
+    out-of-band buffers of `inputs`: those that no field names, in their order. The files named in
+    `spooled` stand for the buffers behind the frame's own.
 
     `mode`: "script" runs all of it as `__main__`, "cell" also captures the value of a last
     expression. `result` names a global whose value is the run's value instead.
     `stdin_live`: the guest reads its input by messages instead.
-    `session`: 0 for a fresh sandbox; otherwise the sandbox kept under that number.
+    `session`: 0 for a fresh sandbox; otherwise the sandbox kept under that number, which only a run
+    with `session_new` may begin: a run that finds its session gone ends as `crashed`, with an error
+    named `SessionLost`, and its guest never begins.
     """
 
     limits: RunLimits
@@ -258,6 +261,7 @@ class Run:
     stream: bool = False
     stdin_live: bool = False
     session: Annotated[int, Between(0, 2**53 - 1)] = 0
+    session_new: bool = False
     mounts: Annotated[tuple[Mount, ...], AtMost(256)] = ()
     files: Annotated[tuple[File, ...], AtMost(1_024)] = ()
     keep_files: bool = False

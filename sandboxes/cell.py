@@ -33,6 +33,7 @@ from protocol.messages import (
     LOOP_SENDS_CELL,
     CellHello,
     EndSession,
+    Error,
     HostReply,
     Interrupt,
     Message,
@@ -175,6 +176,9 @@ class Cell:
         started = time.perf_counter_ns()
         order = run.order
         session = order.run.session
+        if session and not order.run.session_new and session not in self._sessions:
+            self._refuse(run)
+            return
         sandbox = self._sandbox_for(order)
         with self._turn:
             run.begin(sandbox)
@@ -199,6 +203,15 @@ class Cell:
             self._say_ready()
         while len(self._stock) < self._setup.stock and self._inbox.empty():
             self._restock(len(self._stock) + 1)
+
+    def _refuse(self, run: RunAtHand) -> None:
+        """End a run whose session is gone: a fresh sandbox in its place would lie to its host."""
+        with self._turn:
+            self._at_hand = None
+        error = Error("SessionLost", "the sandbox kept for the session is gone")
+        done, buffers = run.done(Ended(Verdict.CRASHED, error=error), start_us=0)
+        self._channel.send(done, run.run_id, buffers)
+        self._say_ready()
 
     def _sandbox_for(self, order: Order) -> Sandbox:
         session = order.run.session
