@@ -4,8 +4,8 @@
     shell --time---> advance(now)       --Action, in order--> shell, again at wake_at()
 
 Rule 1: no clock, no file, no socket, no await; `now` is monotonic seconds and never goes back.
-Rule 2: each run has exactly one ending (see `executor.pool.actions`). A run is in `_runs` from its
-submission to its ending, so whoever takes it out gives the ending.
+Rule 2: each run has exactly one ending (see `executor.pool.actions`), and `executor.pool.book`
+gives it.
 Rule 3: a run that a cell was given is never given to another.
 Rule 4: after doubt, discard: a cell that answers what it was not asked is killed and counts as
 crashed.
@@ -20,12 +20,11 @@ from executor.pool.actions import (
     Action,
     BreakerOpened,
     Closed,
-    DropSession,
     InterruptRun,
-    LoseRun,
     Reason,
     RefuseRun,
 )
+from executor.pool.book import Book
 from executor.pool.events import (
     CellGone,
     CellReady,
@@ -38,7 +37,7 @@ from executor.pool.events import (
     RunSubmitted,
     SessionEnded,
 )
-from executor.pool.parts import Cell, CellState, Run, Session
+from executor.pool.parts import Cell, CellState, Run
 from executor.pool.policy import Policy
 from executor.pool.pool import Pool
 from executor.pool.quarantine import Quarantine
@@ -59,8 +58,7 @@ class PoolCore:
     def __init__(self, policy: Policy | None = None, jitter: Jitter = no_jitter) -> None:
         self._shared = Shared(policy or Policy(), jitter)
         self._pools: dict[int, Pool] = {}
-        self._runs: dict[int, Run] = {}
-        self._sessions: dict[int, Session] = {}
+        self._book = Book(self._shared)
         self._quarantine = Quarantine(self._shared)
         self._drain_at = 0.0
         self._drained = False
@@ -114,7 +112,7 @@ class PoolCore:
 
     def knows(self, run_id: int) -> bool:
         """Return whether the run was submitted and has not ended."""
-        return run_id in self._runs
+        return run_id in self._book.runs
 
     def statistics(self, now: float) -> dict[str, object]:
         """Return a snapshot that JSON can carry; `executor.statistics` reads it."""
@@ -122,60 +120,44 @@ class PoolCore:
 
     def check(self) -> None:
         """Assert the invariants. For tests: it reads everything."""
-        invariants.check(self._shared, self._pools, self._runs, self._sessions)
+        invariants.check(self._shared, self._pools, self._book)
 
     # --- runs ------------------------------------------------------------------------------------
     def _submitted(self, event: RunSubmitted, now: float) -> None:
-        run_id, number, tenant, priority, wall_s, queue_s, session_id = event
-        assert run_id not in self._runs, f"run {run_id} is submitted twice"
+        run_id, number, tenant, priority, wall_s, queue_s, session = event
+        assert run_id not in self._book.runs, f"run {run_id} is submitted twice"
         pool = self._pools.get(number)
         if pool is None:
-            self._say_refused(run_id, "breaker_open", f"there is no pool {number}")
+            detail = f"there is no pool {number}"
+            self._shared.actions.append(RefuseRun(run_id, "breaker_open", detail))
             return
         run = Run(run_id, pool, tenant, priority, wall_s, queue_s, None, now)
-        reason, detail = self._admit(run, session_id, now)
-        if reason is None:
-            self._runs[run_id] = run
-            pool.meters.counts["submitted"] += 1
-            if pool.offer(run, now):
-                if pool.living < pool.living_max:
-                    pool.fill(now)
-                return
-            if pool.queued_count < pool.defined.queue_max:
-                pool.wait(run, now)
+        reason, detail = self._admit(run, session, now)
+        if reason is not None:
+            self._book.turn_away(run, reason, detail)
+            return
+        self._book.runs[run_id] = run
+        pool.meters.counts["submitted"] += 1
+        if pool.offer(run, now):
+            if pool.living < pool.living_max:
                 pool.fill(now)
-                return
-            del self._runs[run_id]
-            self._forget_unopened(run.session)
-            reason, detail = "queue_full", f"{pool.queued_count} runs wait, which is the limit"
-        pool.meters.refused[reason] += 1
-        self._say_refused(run_id, reason, detail)
+        elif pool.queued_count < pool.defined.queue_max:
+            pool.wait(run, now)
+            pool.fill(now)
+        else:
+            detail = f"{pool.queued_count} runs wait, which is the limit"
+            self._book.turn_away(run, "queue_full", detail)
 
-    def _admit(self, run: Run, session_id: int, now: float) -> tuple[Reason | None, str]:
+    def _admit(self, run: Run, session: int, now: float) -> tuple[Reason | None, str]:
         """Return why the run is refused at the door, None if it is not; find its session."""
         if self._shared.draining:
             return "draining", ""
-        if self._quarantine.active:
-            detail = self._quarantine.detail(run.tenant, now)
-            if detail:
-                return "breaker_open", detail
-        pool = run.pool
-        session = self._sessions.get(session_id) if session_id else None
-        if session is not None:
-            if session.lost or session.ending:
-                return "session_lost", session.lost or "the session was ended"
-            assert session.pool is pool, f"session {session_id} belongs to another pool"
-            run.session = session
-        if pool.refusing and (session is None or session.cell is None):
-            return "breaker_open", pool.breaker.cause
-        if session_id and session is None:
-            room = pool.living_max * self._shared.policy.sessions_per_cell
-            if pool.sessions >= room:
-                return "queue_full", "no cell has room for another session"
-            if len(self._sessions) >= self._shared.policy.sessions_max:
-                return "queue_full", "too many sessions that were not ended"
-            run.session = self._sessions[session_id] = Session(session_id, pool)
-            pool.sessions += 1
+        if self._quarantine.active and (detail := self._quarantine.detail(run.tenant, now)):
+            return "breaker_open", detail
+        if session:
+            return self._book.join(run, session)
+        if run.pool.refusing:
+            return "breaker_open", run.pool.breaker.cause
         return None, ""
 
     def _answered(self, event: RunEnded, now: float) -> None:
@@ -186,23 +168,23 @@ class PoolCore:
         if run is None or run.run_id != event.run_id:
             self._break(cell, "crash", "the cell answered a run that it was not given", now)
             return
-        del self._runs[run.run_id]
         pool = cell.pool
-        pool.meters.counts["ended"] += 1
+        self._book.answered(run)
         pool.answered(cell, now)
-        if run.session is not None and run.session.ending:
-            self._drop_session(run.session, now)
+        if run.session is not None:
+            self._book.drop_if_ended(run.session, now)
         pool.place(now)
         if self._shared.draining or pool.living < pool.target:
             pool.fill(now)
 
     def _cancelled(self, event: RunCancelled, now: float) -> None:
-        run = self._runs.get(event.run_id)
+        run = self._book.runs.get(event.run_id)
         if run is None:
             return
         cell = run.cell
         if cell is None:
-            self._refuse(run, "cancelled", "")
+            self._book.refuse(run, "cancelled", "")
+            self._wind_down(run.pool, now)
             return
         cell.kill_at = min(cell.kill_at, now + self._shared.policy.cancel_grace_s)
         self._shared.timers.set(cell.timer, cell.kill_at)
@@ -212,23 +194,6 @@ class PoolCore:
     def _interrupt(self, cell: Cell, run: Run, verdict: Verdict) -> None:
         cell.interrupted = verdict
         self._shared.actions.append(InterruptRun(cell.cell, run.run_id, verdict))
-
-    def _refuse(self, run: Run, reason: Reason, detail: str) -> None:
-        """End a run that waits."""
-        del self._runs[run.run_id]
-        run.pool.leave(run)
-        run.pool.meters.refused[reason] += 1
-        self._forget_unopened(run.session)
-        self._say_refused(run.run_id, reason, detail)
-
-    def _say_refused(self, run_id: int, reason: Reason, detail: str) -> None:
-        self._shared.actions.append(RefuseRun(run_id, reason, detail))
-
-    def _lose(self, run: Run, verdict: Verdict, cause: str, now: float) -> None:
-        """End a run that a cell had."""
-        del self._runs[run.run_id]
-        run.pool.meters.lost[verdict.value] += 1
-        self._shared.actions.append(LoseRun(run.run_id, verdict, cause, now - run.started_at))
 
     # --- cells -----------------------------------------------------------------------------------
     def _defined(self, event: PoolDefined, now: float) -> None:
@@ -269,64 +234,57 @@ class PoolCore:
         if cell is None:
             return
         state, run = cell.state, cell.run
-        self._lose_sessions(cell, event.cause)
+        self._book.lose_sessions(cell, event.cause)
         cell.pool.gone(cell, now)
         if state is not CellState.DYING:
             if run is not None:
-                self._lose(run, cell.interrupted or Verdict.CRASHED, event.cause, now)
+                self._book.lose(run, cell.interrupted or Verdict.CRASHED, event.cause, now)
             if not event.by_us:
-                self._count_crash(cell, state, run, event.cause, now)
+                self._count_crash(cell, state, event.cause, now)
             cell.pool.place(now)
         cell.pool.fill(now)
 
     def _break(self, cell: Cell, why: str, cause: str, now: float) -> None:
         """Kill a living cell that failed by itself."""
-        state, run = cell.state, cell.run
+        state = cell.state
         self._kill(cell, why, Verdict.CRASHED, cause, now)
-        self._count_crash(cell, state, run, cause, now)
+        self._count_crash(cell, state, cause, now)
         self._refill(cell.pool, now)
 
     def _kill(self, cell: Cell, why: str, verdict: Verdict, cause: str, now: float) -> None:
         """Kill a living cell; its run ends at once, not when the cell is reaped."""
         run = cell.run
-        self._lose_sessions(cell, cause)
+        self._book.lose_sessions(cell, cause)
         cell.pool.kill(cell, why, cause, now)
         if run is not None:
-            self._lose(run, verdict, cause, now)
+            self._book.lose(run, verdict, cause, now)
 
     def _refill(self, pool: Pool, now: float) -> None:
         pool.place(now)
         pool.fill(now)
 
-    def _count_crash(
-        self, cell: Cell, state: CellState, run: Run | None, cause: str, now: float
-    ) -> None:
-        """Blame a crash on the tenant whose run it was, or else on the pool."""
+    def _count_crash(self, cell: Cell, state: CellState, cause: str, now: float) -> None:
+        """Blame a crash on the tenant that ran there last, or else on the pool.
+
+        Also where no run was at hand: a guest that owns its cell can answer first and crash it
+        then, and must not be able to open the breaker for everybody.
+        """
         pool = cell.pool
         pool.meters.crashes[state.value] += 1
-        if run is not None:
-            if self._quarantine.crashed(run.tenant, now):
-                self._refuse_tenant(run.tenant, now)
+        if cell.tenant is not None:
+            if self._quarantine.crashed(cell.tenant, now):
+                self._refuse_tenant(cell.tenant, now)
         elif pool.failed(cell, cause, now):
             pool.meters.counts["breaker_opened"] += 1
             self._shared.actions.append(BreakerOpened(pool.defined.pool, cause))
-            for waiting in [*pool.general.runs(), *pool.openers.runs()]:
-                self._refuse_with_session(waiting, "breaker_open", cause)
-
-    def _refuse_with_session(self, run: Run, reason: Reason, detail: str) -> None:
-        """End a waiting run, and those that wait for it to open their session."""
-        session = run.session
-        if session is None or session.cell is not None:
-            self._refuse(run, reason, detail)
-            return
-        for waiting in list(session.queued.values()):
-            self._refuse(waiting, reason, detail)
+            waiting = [*pool.general.runs(), *pool.openers.runs()]
+            self._book.refuse_unplaced(waiting, "breaker_open", cause)
 
     def _refuse_tenant(self, tenant: str, now: float) -> None:
         detail = self._quarantine.detail(tenant, now)
         for pool in self._pools.values():
-            for waiting in list(pool.queued.get(tenant, {}).values()):
-                self._refuse(waiting, "breaker_open", detail)
+            for run in reversed(list(pool.queued.get(tenant, {}).values())):
+                self._book.refuse(run, "breaker_open", detail)
 
     def _memory_seen(self, event: MemorySeen, now: float) -> None:
         cell = self._shared.cells.get(event.cell)
@@ -349,44 +307,11 @@ class PoolCore:
                 cell.pool.grow_old(cell, "rss")
                 cell.pool.fill(now)
 
-    # --- sessions --------------------------------------------------------------------------------
-    def _lose_sessions(self, cell: Cell, cause: str) -> None:
-        for session in list(cell.sessions.values()):
-            for run in list(session.queued.values()):
-                self._refuse(run, "session_lost", cause)
-            session.cell = None
-            session.lost = cause or "its cell is gone"
-            if session.ending:
-                del self._sessions[session.session]
-
     def _session_ended(self, event: SessionEnded, now: float) -> None:
-        session = self._sessions.get(event.session)
-        if session is None:
-            return
-        for run in list(session.queued.values()):
-            self._refuse(run, "cancelled", "the session was ended")
-        cell = session.cell
-        if session.lost:
-            del self._sessions[event.session]
-        elif cell is not None:
-            session.ending = True
-            if cell.run is None or cell.run.session is not session:
-                self._drop_session(session, now)
-                session.pool.place(now)
-                session.pool.fill(now)
-
-    def _drop_session(self, session: Session, now: float) -> None:
-        assert session.cell is not None, "only a kept session is dropped"
-        self._shared.actions.append(DropSession(session.cell.cell, session.session))
-        session.pool.drop(session, now)
-        del self._sessions[session.session]
-
-    def _forget_unopened(self, session: Session | None) -> None:
-        """Forget a session none of whose runs was ever started."""
-        if session is None or session.cell is not None or session.lost or session.queued:
-            return
-        del self._sessions[session.session]
-        session.pool.sessions -= 1
+        session = self._book.sessions.get(event.session)
+        if session is not None:
+            self._book.end(event.session, now)
+            self._refill(session.pool, now)
 
     # --- time ------------------------------------------------------------------------------------
     def _due(self, kind: int, number: int, now: float) -> None:
@@ -394,8 +319,9 @@ class PoolCore:
             case _ if kind == CELL:
                 self._cell_due(self._shared.cells[number], now)
             case _ if kind == QUEUE:
-                run = self._runs[number]
-                self._refuse(run, "queue_timeout", f"waited for {run.queue_s:g} s")
+                run = self._book.runs[number]
+                self._book.refuse(run, "queue_timeout", f"waited for {run.queue_s:g} s")
+                self._wind_down(run.pool, now)
             case _ if kind == RESTART:
                 self._pools[number].fill(now)
             case _ if kind == SHRINK:
@@ -428,6 +354,11 @@ class PoolCore:
             self._interrupt(cell, run, Verdict.TIMEOUT)
             self._shared.timers.set(cell.timer, cell.kill_at)
 
+    def _wind_down(self, pool: Pool, now: float) -> None:
+        """While draining, a pool lets go of its cells once nothing waits for them."""
+        if self._shared.draining:
+            pool.fill(now)
+
     # --- the end ---------------------------------------------------------------------------------
     def _drain_asked(self, event: DrainAsked, now: float) -> None:
         shared = self._shared
@@ -447,9 +378,9 @@ class PoolCore:
                 cell.pool.gone(cell, now)  # killed, and never reaped: nobody waits for it any more
             return
         self._drained = True
-        for run in list(self._runs.values()):
+        for run in reversed(list(self._book.runs.values())):
             if run.cell is None:
-                self._refuse(run, "draining", "the supervisor was closed")
+                self._book.refuse(run, "draining", "the supervisor was closed")
         for cell in list(self._shared.cells.values()):
             if cell.state is not CellState.DYING:
                 cause = "killed: the supervisor was closed"
@@ -458,9 +389,9 @@ class PoolCore:
 
     def _taken(self, now: float) -> list[Action]:
         shared = self._shared
-        if shared.draining and not (shared.cells or self._runs or self._closed):
+        if shared.draining and not (shared.cells or self._book.runs or self._closed):
             self._closed = True
-            shared.timers.cancel((DRAIN, 0))
+            shared.timers.clear()
             shared.actions.append(Closed())
         actions = shared.actions
         shared.actions = []

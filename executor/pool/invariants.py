@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 
-from executor.pool.parts import Cell, CellState, Run, Session
+from executor.pool.book import Book
+from executor.pool.parts import Cell, CellState, Session
 from executor.pool.pool import Pool
 from executor.pool.shared import AGE, CELL, QUEUE, Shared
 
 
-def check(
-    shared: Shared, pools: dict[int, Pool], runs: dict[int, Run], sessions: dict[int, Session]
-) -> None:
+def check(shared: Shared, pools: dict[int, Pool], book: Book) -> None:
     """Assert every invariant."""
     shared.timers.check()
     assert not shared.actions, "an action was left behind"
@@ -19,12 +18,12 @@ def check(
     waiting = {r: run for p in pools.values() for q in p.queued.values() for r, run in q.items()}
     at_hand = {c.run.run_id: c.run for c in shared.cells.values() if c.run is not None}
     assert not waiting.keys() & at_hand.keys(), "a run waits and runs"
-    assert waiting | at_hand == runs, "a run is nowhere, or was ended and is still here"
+    assert waiting | at_hand == book.runs, "a run is nowhere, or was ended and is still here"
     for pool in pools.values():
         _check_pool(pool, shared)
     for cell in shared.cells.values():
         _check_cell(cell, shared)
-    for session in sessions.values():
+    for session in book.sessions.values():
         _check_session(session)
     for run in waiting.values():
         assert run.cell is None, "a waiting run has a cell"

@@ -75,6 +75,8 @@ class Cell:
     timer: Key
     state: CellState = CellState.STARTING
     run: Run | None = None
+    #: Whose run it had last; None if it has had none.
+    tenant: str | None = None
     #: When its run is killed, and the verdict it was asked to end with.
     kill_at: float = 0.0
     interrupted: Verdict | None = None

@@ -133,7 +133,6 @@ class Pool:
                 assert cell is not None, "the shelf counts a cell that it has not"
             run = lane.pop()
             run.lane = None
-            self.turns.serve(run.tenant)
             self._left(run)
             if run.session is not None:
                 del run.session.queued[run.run_id]
@@ -144,6 +143,7 @@ class Pool:
         self.called.pop(cell, None)
         cell.state = CellState.BUSY
         cell.run = run
+        cell.tenant = run.tenant
         cell.interrupted = None
         cell.kill_at = now + run.wall_s + self.policy.kill_grace_s
         run.cell = cell
@@ -367,6 +367,7 @@ class Pool:
         if cell is None or self.living - self.starting <= self.target:
             return
         if cell.state in {CellState.IDLE, CellState.RESTOCKING}:
+            assert not cell.sessions, "a cell that keeps sessions is not replaced"
             self.kill(cell, cell.due, f"replaced: {cell.due}", now)
 
     def _expect_shrink(self, now: float) -> None:

@@ -45,13 +45,13 @@ class Turns:
         """Return the turn that the tenant's last run left it; 0 if that does not matter now."""
         return self._next.get(tenant, 0)
 
-    def serve(self, tenant: str) -> None:
-        """Record that a run of the tenant was started."""
+    def serve(self, tenant: str) -> int:
+        """Record that a run of the tenant is started; return the turn of its next one."""
         turn = self._next.get(tenant, 0)
         self._served += 1
         if turn > self.current:
             self._begin_round(turn)
-        self._next[tenant] = self.current + 1
+        after = self._next[tenant] = self.current + 1
         if self._served > self._round_runs:
             # More were served in this turn than waited when it began: without an end to it,
             # newcomers without end would keep those who were served once waiting for ever.
@@ -59,6 +59,7 @@ class Turns:
         if len(self._next) > self._forget_at:
             self._next = {t: turn for t, turn in self._next.items() if turn > self.current}
             self._forget_at = 2 * len(self._next) + STALE_MAX
+        return after
 
     def _begin_round(self, turn: int) -> None:
         self.current = turn
@@ -124,23 +125,29 @@ class Lane:
             if flow.sequence != sequence:
                 heappop(heap)  # its runs are gone
             elif (later := turns.after(flow.tenant)) > turn:
-                turns.sequence += 1
-                flow.sequence = turns.sequence
-                heapreplace(heap, (priority, later, flow.sequence, flow))
+                self._move_first(priority, later, flow)  # it was served in another lane
             else:
                 return priority, turn, sequence
         return None
 
     def pop(self) -> Run:
-        """Remove and return the next run; `first` gave a key just before."""
-        flow = self._heap[0][3]
+        """Remove and return the next run, to be started; `first` gave a key just before."""
+        priority, _, _, flow = self._heap[0]
         _, run = flow.runs.popitem(last=False)
         self._removed_from(flow)
+        turn = self._turns.serve(flow.tenant)
+        if flow.runs:
+            self._move_first(priority, turn, flow)
         return run
 
     def runs(self) -> list[Run]:
         """Return all runs that wait here, by tenant and then in order of arrival."""
         return [run for flow in self._flows.values() for run in flow.runs.values()]
+
+    def _move_first(self, priority: int, turn: int, flow: _Flow) -> None:
+        self._turns.sequence += 1
+        flow.sequence = self._turns.sequence
+        heapreplace(self._heap, (priority, turn, flow.sequence, flow))
 
     def _removed_from(self, flow: _Flow) -> None:
         self.count -= 1

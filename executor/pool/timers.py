@@ -75,6 +75,10 @@ class Timers:
         """Return when `key` is to be called, None if it is not."""
         return self._wanted.get(key)
 
+    def clear(self) -> None:
+        """Call nobody any more."""
+        self._wanted, self._armed, self._heap = {}, {}, []
+
     def check(self) -> None:
         """Assert the invariants."""
         assert set(self._wanted) <= set(self._armed), "a wanted key has no entry in the heap"
