@@ -81,12 +81,10 @@ class Book:
         return None, ""
 
     def lose_sessions(self, cell: Cell, cause: str) -> None:
-        """Remember that the cell's sessions are gone, before the cell leaves its place."""
+        """End what waits for the cell's sessions, before the cell leaves its place."""
         for session in cell.sessions.values():
             for run in list(session.queued.values()):
                 self.refuse(run, "session_lost", cause)
-            session.cell = None
-            session.lost = cause or "its cell is gone"
             if session.ending:
                 del self.sessions[session.session]
 

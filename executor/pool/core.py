@@ -235,7 +235,7 @@ class PoolCore:
             return
         state, run = cell.state, cell.run
         self._book.lose_sessions(cell, event.cause)
-        cell.pool.gone(cell, now)
+        cell.pool.gone(cell, event.cause, now)
         if state is not CellState.DYING:
             if run is not None:
                 self._book.lose(run, cell.interrupted or Verdict.CRASHED, event.cause, now)
@@ -375,7 +375,9 @@ class PoolCore:
     def _drain_due(self, now: float) -> None:
         if self._drained:
             for cell in list(self._shared.cells.values()):
-                cell.pool.gone(cell, now)  # killed, and never reaped: nobody waits for it any more
+                cell.pool.gone(
+                    cell, "", now
+                )  # killed, and never reaped: nobody waits for it any more
             return
         self._drained = True
         for run in reversed(list(self._book.runs.values())):

@@ -241,21 +241,21 @@ class Pool:
 
     def kill(self, cell: Cell, why: str, cause: str, now: float) -> None:
         """Kill a living cell. `why` is counted, `cause` is for people."""
-        self._leave_place(cell, now)
+        self._leave_place(cell, cause, now)
         cell.state = CellState.DYING
         self.dying += 1
         self.meters.kills[why] += 1
         self._shared.actions.append(KillCell(cell.cell, cause))
 
-    def gone(self, cell: Cell, now: float) -> None:
+    def gone(self, cell: Cell, cause: str, now: float) -> None:
         """Forget a cell, living or dying."""
         if cell.state is CellState.DYING:
             self.dying -= 1
         else:
-            self._leave_place(cell, now)
+            self._leave_place(cell, cause, now)
         del self.cells[cell.cell], self._shared.cells[cell.cell]
 
-    def _leave_place(self, cell: Cell, now: float) -> None:
+    def _leave_place(self, cell: Cell, cause: str, now: float) -> None:
         match cell.state:
             case CellState.STARTING:
                 self.starting -= 1
@@ -270,6 +270,8 @@ class Pool:
         self._timers.cancel((AGE, cell.cell))
         self.full -= len(cell.sessions) == self.policy.sessions_per_cell
         self.sessions -= len(cell.sessions)
+        for session in cell.sessions.values():
+            session.cell, session.lost = None, cause or "its cell is gone"
         cell.sessions = {}
         self.due.pop(cell, None)
         if self.probe is cell:

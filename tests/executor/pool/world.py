@@ -1,0 +1,306 @@
+"""A shell with virtual time around a pool core, which holds every action to what was promised.
+
+It keeps its own account of runs, cells and sessions, built from events and actions alone, and
+asserts on each action that it is one a shell can obey and a host can rely on. After each step it
+also asks the core for its own invariants.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from executor.pool import (
+    Action,
+    BreakerOpened,
+    CellGone,
+    CellReady,
+    Closed,
+    DrainAsked,
+    DropSession,
+    Event,
+    InterruptRun,
+    KillCell,
+    LoseRun,
+    Policy,
+    PoolCore,
+    PoolDefined,
+    RefuseRun,
+    RunEnded,
+    RunSubmitted,
+    SessionEnded,
+    SpawnCell,
+    StartRun,
+)
+from executor.restart import BackoffPolicy
+from protocol.messages import Verdict
+
+#: No chance in the waits, so that a test can say when something happens.
+STEADY = Policy(backoff=BackoffPolicy(jitter=0.0))
+
+
+@dataclass
+class Known:
+    """What the outside knows of a run."""
+
+    asked: RunSubmitted
+    at: float
+    cell: int = 0
+    started_at: float = -1.0
+    ending: Action | RunEnded | None = None
+    #: Runs of each tenant that were started while this one waited, at its priority or below.
+    passed_by: Counter[str] = field(default_factory=Counter)
+    #: The only run of its tenant, from its submission to its start.
+    single: bool = False
+
+
+@dataclass
+class Process:
+    """What the outside knows of a cell."""
+
+    pool: int
+    state: str = "starting"
+    run: int = 0
+    sessions: set[int] = field(default_factory=set)
+    #: Of those, what the host ended while a run of it was at hand.
+    ended: set[int] = field(default_factory=set)
+
+
+class World:
+    """Events go through `do`, time through `until`; both return the actions."""
+
+    def __init__(self, policy: Policy = STEADY) -> None:
+        self.policy = policy
+        self.core = PoolCore(policy)
+        self.now = 1_000.0
+        self.pools: dict[int, PoolDefined] = {}
+        self.runs: dict[int, Known] = {}
+        self.open: dict[int, Known] = {}
+        self.cells: dict[int, Process] = {}
+        self.lost_sessions: set[int] = set()
+        self.closed = False
+        self.draining_until: float | None = None
+        self._next_run = 0
+
+    # --- shorthand -------------------------------------------------------------------------------
+    def pool(
+        self,
+        cells: int = 1,
+        *,
+        spares: int = 0,
+        queue: int = 100,
+        ready: bool = True,
+        pool: int = 1,
+    ) -> list[Action]:
+        actions = self.do(PoolDefined(pool, cells, spares, queue))
+        if ready:
+            self.all_ready()
+        return actions
+
+    def submit(
+        self,
+        tenant: str = "",
+        *,
+        priority: int = 0,
+        session: int = 0,
+        wall_s: float = 10.0,
+        queue_s: float = 1_000.0,
+        pool: int = 1,
+    ) -> int:
+        self._next_run += 1
+        run = self._next_run
+        self.do(RunSubmitted(run, pool, tenant, priority, wall_s, queue_s, session))
+        return run
+
+    def all_ready(self) -> None:
+        for cell in self.in_state("starting", "restocking"):
+            self.do(CellReady(cell, 1, 0))
+
+    def in_state(self, *states: str) -> list[int]:
+        return [number for number, cell in self.cells.items() if cell.state in states]
+
+    def cell_of(self, run: int) -> int:
+        return self.runs[run].cell
+
+    def end(self, run: int, *, ready: bool = True) -> list[Action]:
+        """Let the run's cell answer it and, if asked, be ready again."""
+        cell = self.cell_of(run)
+        actions = self.do(RunEnded(cell, run))
+        if ready and self.cells[cell].state == "restocking":
+            actions += self.do(CellReady(cell, 1, 0))
+        return actions
+
+    def crash(self, cell: int, cause: str = "it died") -> list[Action]:
+        return self.do(CellGone(cell, cause, by_us=False))
+
+    def ending_of(self, run: int) -> str:
+        """Return "waiting", "running", "ended", a loss's verdict or a refusal's reason."""
+        known = self.runs[run]
+        match known.ending:
+            case None:
+                return "running" if known.started_at >= 0 else "waiting"
+            case RefuseRun():
+                return known.ending.reason
+            case LoseRun():
+                return known.ending.verdict.value
+            case _:
+                return "ended"
+
+    def statistics(self) -> Any:
+        """Return the statistics of the only pool."""
+        pools: Any = self.core.statistics(self.now)["pools"]
+        (pool,) = pools
+        return pool
+
+    # --- stepping --------------------------------------------------------------------------------
+    def do(self, event: Event) -> list[Action]:
+        """Give the core an event and obey it."""
+        if isinstance(event, PoolDefined):
+            self.pools[event.pool] = event
+        if isinstance(event, RunSubmitted):
+            known = Known(event, self.now)
+            known.single = not any(k.asked.tenant == event.tenant for k in self.open.values())
+            for other in self.open.values():
+                other.single &= other.asked.tenant != event.tenant or other.started_at >= 0
+            self.runs[event.run_id] = self.open[event.run_id] = known
+        if isinstance(event, DrainAsked):
+            until = self.now + event.within_s
+            self.draining_until = min(self.draining_until or until, until)
+        self._before(event)
+        actions = self.core.handle(event, self.now)
+        self._obey(actions)
+        return actions
+
+    def until(self, then: float) -> list[Action]:
+        """Let time pass up to `then`, waking the core exactly when it wants to be woken."""
+        actions: list[Action] = []
+        while (at := self.core.wake_at()) is not None and at <= then:
+            self.now = max(self.now, at)
+            done = self.core.advance(self.now)
+            self._obey(done)
+            actions += done
+        self.now = max(self.now, then)
+        return actions
+
+    def after(self, seconds: float) -> list[Action]:
+        return self.until(self.now + seconds)
+
+    # --- the outside's own account ---------------------------------------------------------------
+    def _before(self, event: Event) -> None:
+        match event:
+            case CellReady(number) if number in self.cells:
+                cell = self.cells[number]
+                if cell.state in {"starting", "restocking"}:
+                    cell.state = "idle"
+            case RunEnded(number, run) if number in self.cells:
+                cell = self.cells[number]
+                if cell.state == "busy" and cell.run == run:
+                    self._end(run, event)
+                    cell.state, cell.run = "restocking", 0
+            case CellGone(number) if number in self.cells:
+                cell = self.cells.pop(number)
+                self.lost_sessions |= cell.sessions - cell.ended
+            case SessionEnded(session):
+                self.lost_sessions.discard(session)
+                for holder in self.cells.values():
+                    holder.ended |= {session} & holder.sessions
+            case _:
+                pass
+
+    def _end(self, run: int, ending: Action | RunEnded) -> None:
+        known = self.open.pop(run)
+        assert known.ending is None
+        known.ending = ending
+
+    def _obey(self, actions: list[Action]) -> None:
+        for action in actions:
+            assert not self.closed or isinstance(action, RefuseRun), f"{action} after the end"
+            match action:
+                case SpawnCell(cell, pool):
+                    assert cell not in self.cells
+                    self.cells[cell] = Process(pool)
+                case StartRun():
+                    self._started(action)
+                case InterruptRun(cell, run, verdict):
+                    assert self.cells[cell].run == run
+                    assert verdict in {Verdict.CANCELLED, Verdict.TIMEOUT}
+                case KillCell(cell, cause):
+                    assert self.cells[cell].state != "dying"
+                    assert cause
+                    self.cells[cell].state = "dying"
+                    self.lost_sessions |= self.cells[cell].sessions - self.cells[cell].ended
+                case LoseRun(run, _, _, ran_s):
+                    known = self.open[run]
+                    assert known.started_at >= 0, "lost without having begun"
+                    assert ran_s == self.now - known.started_at
+                    if known.cell in self.cells:
+                        assert self.cells[known.cell].state == "dying", "lost, and its cell lives"
+                        self.cells[known.cell].run = 0
+                    self._end(run, action)
+                case RefuseRun(run):
+                    assert self.open[run].started_at < 0, "refused after it began"
+                    self._end(run, action)
+                case DropSession(number, session):
+                    cell_of = self.cells[number]
+                    assert cell_of.state != "dying"
+                    cell_of.sessions.remove(session)
+                    cell_of.ended.remove(session)
+                    assert not cell_of.run or self.runs[cell_of.run].asked.session != session
+                case BreakerOpened(pool, cause):
+                    assert pool in self.pools
+                    assert cause
+                case Closed():
+                    assert not self.open
+                    self.closed = True
+        self._check()
+
+    def _started(self, action: StartRun) -> None:
+        cell, known = self.cells[action.cell], self.open[action.run_id]
+        asked = known.asked
+        assert cell.state == "idle", "a run was started on a cell that had not said ready"
+        assert cell.pool == asked.pool
+        assert known.started_at < 0, "started twice"
+        assert action.queued_s == self.now - known.at
+        if asked.session:
+            assert asked.session not in self.lost_sessions, "a lost session found a fresh sandbox"
+            holders = [n for n, c in self.cells.items() if asked.session in c.sessions]
+            assert holders in ([], [action.cell]), "a session moved to another cell"
+            cell.sessions.add(asked.session)
+        cell.state, cell.run = "busy", action.run_id
+        known.cell, known.started_at = action.cell, self.now
+        for other in self.open.values():
+            if other.started_at < 0 and other.asked.pool == asked.pool:
+                assert (
+                    asked.session or other.asked.session or (other.asked.priority <= asked.priority)
+                ), "a run of lower priority went first"
+                if other.asked.priority >= asked.priority:
+                    other.passed_by[asked.tenant] += 1
+        if known.single and not asked.session:
+            del known.passed_by[asked.tenant]
+            assert all(n <= 1 for n in known.passed_by.values()), f"unfair: {known.passed_by}"
+
+    def _check(self) -> None:
+        self.core.check()
+        queued = Counter(k.asked.pool for k in self.open.values() if k.started_at < 0)
+        for number, pool in self.pools.items():
+            cells = [c for c in self.cells.values() if c.pool == number]
+            assert queued[number] <= pool.queue_max
+            assert sum(c.state == "busy" for c in cells) <= pool.cells_max
+            living = sum(c.state != "dying" for c in cells)
+            assert living <= pool.cells_max + pool.spares + 1
+        for number, cell in self.cells.items():
+            assert self.core.run_of(number) == cell.run
+            assert (cell.state == "busy") == bool(cell.run)
+            assert len(cell.sessions) <= self.policy.sessions_per_cell
+        for run, known in self.open.items():
+            assert self.core.knows(run)
+            if known.started_at >= 0:
+                over = known.started_at + known.asked.wall_s + self.policy.kill_grace_s
+                assert self.now <= over or (self.core.wake_at() or 0) <= self.now, "over its time"
+            else:
+                over = known.at + known.asked.queue_s
+                assert self.now <= over or (self.core.wake_at() or 0) <= self.now, "waits too long"
+        if self.draining_until is not None and not self.closed:
+            wake = self.core.wake_at()
+            assert wake is not None, "a drain that nobody would finish"
