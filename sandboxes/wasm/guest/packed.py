@@ -26,9 +26,11 @@ from typing import Any, Final, NamedTuple
 
 #: Not packed: tests, programs with windows, installers, and what needs missing C libraries.
 SKIPPED: Final = frozenset(
-    ("__pycache__", "_pyrepl", "antigravity", "ctypes", "curses", "ensurepip", "idlelib")
-    + ("lib-dynload", "pydoc_data", "site-packages", "sysconfig.d", "test", "tests")
-    + ("tkinter", "turtle", "turtledemo", "venv")
+    {
+        *("__pycache__", "_pyrepl", "antigravity", "ctypes", "curses", "ensurepip", "idlelib"),
+        *("lib-dynload", "pydoc_data", "site-packages", "sysconfig.d", "test", "tests"),
+        *("tkinter", "turtle", "turtledemo", "venv"),
+    }
 )
 
 

@@ -1,0 +1,426 @@
+"""Images: a guest with packages, built once, compiled once, checked before each use.
+
+    ensure(image)            what a supervisor calls: builds what is missing, checks every byte
+    quick_path(image)        what a command line calls first: no build, no heavy import, or `None`
+    compile_module(program)  the same care for any other .wasm program
+    list_images(), prune()   what is in the cache
+
+Rule 1: nothing is loaded that does not fit its record; it is built anew, silently but for progress.
+Rule 2: building and compiling happen in processes made for it; see `sandboxes.wasm.build`.
+Rule 3: imports of the build stay inside the functions that build.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+from sandboxes.errors import ImageError
+from sandboxes.wasm import keys
+from sandboxes.wasm.cache import Build, Cache, Kind, Record, Resolved, digest_file, location
+
+if TYPE_CHECKING:
+    from sandboxes.wasm.progress import Progress
+
+MIB: Final = 1 << 20
+MODULE_S_MAX: Final = 20.0
+MODULE_BYTES_MAX: Final = 32 * MIB
+#: Many times what the slowest step was seen to take.
+BUILD_S_MAX: Final = 600.0
+#: What the steps take on two cores, for progress.
+FETCH_S, BUILD_S, COMPILE_S = 5.0, 9.0, 6.0
+
+type Shown = Progress | Literal["auto"] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a Python guest consists of.
+
+    Args:
+        packages: pure-Python packages: requirements ("attrs>=24"), wheels, single modules,
+            package or project directories.
+        preimport: modules to import at build time, so that a run finds them imported.
+
+    Raises:
+        TypeError: not a sequence of text.
+    """
+
+    packages: Sequence[str] = field(default=())
+    preimport: Sequence[str] = field(default=())
+
+    def __post_init__(self) -> None:
+        """Make both tuples, so that an image can be a key."""
+        for name in ("packages", "preimport"):
+            given = getattr(self, name)
+            if isinstance(given, str) or not all(isinstance(text, str) for text in given):
+                raise TypeError(f"image.{name} must be a sequence of text, not {given!r}")
+            object.__setattr__(self, name, tuple(given))
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Code that fits this machine and this release of wasmtime, ready to be loaded.
+
+    Args:
+        path: of the file; it is the user's alone.
+        sha256: of its bytes, as they were when they were last read.
+        key: of the file in the cache.
+        kind: "code" for a Python guest, else "module" (preview 1) or "component" (preview 2).
+    """
+
+    path: str
+    sha256: str
+    key: str
+    kind: Kind = "code"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One file in the cache, for people.
+
+    Args:
+        is_current: it fits the sources, the machine and the release of wasmtime at hand.
+        created: seconds since the epoch.
+    """
+
+    key: str
+    kind: Kind
+    size_bytes: int
+    created: float
+    packages: tuple[str, ...]
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Guest:
+    """A built guest: where, its digest, and its record unless a wheel carries it."""
+
+    path: str
+    sha256: str
+    packages: tuple[str, ...] = ()
+    record: Record | None = None
+
+
+BASE: Final = Image()
+
+
+# --- finding -------------------------------------------------------------------------------------
+def quick_path(image: Image = BASE, *, fuel: bool = False) -> Compiled | None:
+    """Return compiled code that is in the cache and untouched since it was last checked.
+
+    Reads a few small files and no large one, in about a millisecond. `None` means: ask `ensure`.
+    """
+    cache = Cache(location())
+    try:
+        if not cache.check():
+            return None
+        guest = _find_guest(cache, image)
+        record = guest and cache.record(keys.code_key(guest.sha256, fuel=fuel))
+    except (ImageError, OSError):
+        return None  # `ensure` says what is wrong
+    if record and cache.is_sealed(record):
+        return _compiled(cache, record)
+    return None
+
+
+def ensure(image: Image = BASE, *, fuel: bool = False, progress: Shown = "auto") -> Compiled:
+    """Return compiled code for `image`, building what is missing and checking every byte.
+
+    Args:
+        image: what the guest consists of.
+        fuel: compile it so that instructions are counted.
+        progress: "auto" shows a bar on a terminal and lines elsewhere, `None` nothing.
+
+    Raises:
+        ImageError: it cannot be built; the text names the fix.
+    """
+    from sandboxes.wasm.progress import choose
+
+    cache = Cache(location())
+    cache.check()
+    shown = choose(progress)
+    try:
+        guest = _find_guest(cache, image) or _make_guest(cache, image, shown)
+        record = _checked(cache, keys.code_key(guest.sha256, fuel=fuel))
+        if record is None:
+            if not _is_whole(guest):
+                guest = _make_guest_again(cache, image, guest, shown)
+            with cache.building(keys.code_key(guest.sha256, fuel=fuel)) as build:
+                record = _checked(cache, build.key)
+                if record is None:
+                    record = _compile_guest(build, guest, fuel, shown)
+    finally:
+        shown.close()
+    return _compiled(cache, record)
+
+
+def _compiled(cache: Cache, record: Record) -> Compiled:
+    return Compiled(cache.file(record), record.sha256, record.key, record.kind)
+
+
+def _checked(cache: Cache, key: str) -> Record | None:
+    """Return the record of a file whose bytes are those of its record."""
+    record = cache.record(key)
+    return record if record is not None and cache.verify(record) else None
+
+
+def _find_guest(cache: Cache, image: Image) -> _Guest | None:
+    """Return the guest of `image` if it was built before; its bytes are not read here."""
+    if image == BASE and (shipped := _shipped()):
+        return shipped
+    key = base_key = keys.sources_key()
+    if image != BASE:
+        from sandboxes.wasm import packages
+
+        request = packages.request_key(base_key, image.packages, image.preimport)
+        resolved = cache.resolved(request)
+        if resolved is None:
+            return None
+        key = resolved.key
+    record = cache.record(key)
+    return None if record is None else _guest(cache, record)
+
+
+def _shipped() -> _Guest | None:
+    """Return the finished base guest of a wheel."""
+    import json
+
+    try:
+        with open(keys.BASE_DIGEST, "rb", buffering=0) as stream:
+            sha256 = json.loads(stream.read())["sha256"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError):
+        raise ImageError(f"{keys.BASE_DIGEST} is damaged; install cellblock again") from None
+    return _Guest(keys.BASE_WASM, str(sha256))
+
+
+def _guest(cache: Cache, record: Record) -> _Guest:
+    return _Guest(cache.file(record), record.sha256, record.packages, record)
+
+
+# --- building ------------------------------------------------------------------------------------
+def _make_guest(cache: Cache, image: Image, shown: Progress) -> _Guest:
+    """Build the guest of `image`, unless somebody else is quicker."""
+    base_key = keys.sources_key()
+    if not image.packages and not image.preimport:
+        with cache.building(base_key) as build:
+            record = _checked(cache, base_key)
+            return _guest(cache, record or _componentize(build, image, (), base_key, shown))
+    from sandboxes.wasm import packages
+
+    request = packages.request_key(base_key, image.packages, image.preimport)
+    with cache.building(request) as resolving:
+        directory = f"{resolving.work}/packages"
+        os.mkdir(directory)
+        shown.step("fetching packages", FETCH_S, BUILD_S + COMPILE_S)
+        names = packages.collect(image.packages, directory)
+        key = packages.content_key(base_key, directory, image.preimport)
+        with cache.building(key) as build:
+            record = _checked(cache, key)
+            if record is None:
+                os.rename(directory, f"{build.work}/packages")
+                record = _componentize(build, image, names, base_key, shown)
+        cache.put_resolved(request, Resolved(key, names))
+    return _guest(cache, record)
+
+
+def _componentize(
+    build: Build, image: Image, names: tuple[str, ...], base_key: str, shown: Progress
+) -> Record:
+    import json
+
+    from sandboxes.wasm.children import run
+
+    shown.step("building the guest", BUILD_S, COMPILE_S)
+    with open(f"{build.work}/plan.json", "w", encoding="utf-8") as stream:
+        json.dump({"preimport": list(image.preimport)}, stream)
+    output = f"{build.work}/guest.wasm"
+    run(["componentize", build.work, output], build, shown, seconds_max=BUILD_S_MAX)
+    if keys.sources_key() != base_key:
+        raise ImageError("the sources of the guest changed while it was built; build it again")
+    return _keep(build, output, "guest", base_key, names)
+
+
+def _is_whole(guest: _Guest) -> bool:
+    found = digest_file(guest.path)
+    return found is not None and found.sha256 == guest.sha256
+
+
+def _make_guest_again(cache: Cache, image: Image, guest: _Guest, shown: Progress) -> _Guest:
+    if guest.record is None:
+        raise ImageError(f"{guest.path} is damaged; install cellblock again")
+    cache.remove(guest.record)
+    return _make_guest(cache, image, shown)
+
+
+def _compile_guest(build: Build, guest: _Guest, fuel: bool, shown: Progress) -> Record:
+    from sandboxes.wasm.children import run
+
+    shown.step("compiling the guest", COMPILE_S)
+    output = f"{build.work}/guest.cwasm"
+    command = ["compile", guest.path, output, "component", "1" if fuel else "0"]
+    run(command, build, shown, seconds_max=BUILD_S_MAX)
+    return _keep(build, output, "code", keys.runtime_key(), guest.packages)
+
+
+def _keep(build: Build, output: str, kind: Kind, needs: str, names: tuple[str, ...]) -> Record:
+    import time
+
+    found = digest_file(output)
+    if found is None:
+        raise ImageError("the build left no file behind")
+    record = Record(
+        key=build.key,
+        kind=kind,
+        sha256=found.sha256,
+        size_bytes=found.size_bytes,
+        created=time.time(),
+        needs=needs,
+        packages=names,
+    )
+    return build.cache.put(output, record)
+
+
+# --- other programs ------------------------------------------------------------------------------
+def compile_module(
+    program: str | os.PathLike[str] | bytes,
+    *,
+    fuel: bool = False,
+    seconds_max: float = MODULE_S_MAX,
+    bytes_max: int = MODULE_BYTES_MAX,
+    allow_text: bool = False,
+    progress: Shown = None,
+) -> Compiled:
+    """Return a WASI program compiled, from the cache if it was there before.
+
+    Args:
+        program: a file, or its bytes: a core module (preview 1) or a component (preview 2).
+        fuel: compile it so that instructions are counted.
+        seconds_max: of real time for the compiler.
+        bytes_max: of the program.
+        allow_text: also take the text form (.wat).
+        progress: as for `ensure`.
+
+    Raises:
+        ImageError: it is not a valid program, or over a cap.
+    """
+    import hashlib
+
+    from sandboxes.wasm.build import kind_of
+    from sandboxes.wasm.progress import choose
+
+    wasm = _program_bytes(program, bytes_max)
+    kind = kind_of(wasm)
+    if not kind and (wasm.startswith(b"\0asm") or not allow_text):
+        raise ImageError(
+            "this is not a WebAssembly program of a known form"
+            if wasm.startswith(b"\0asm") or b"\0" in wasm[:4]
+            else "this is not WebAssembly in its binary form, and the text form was not asked for"
+        )
+    cache = Cache(location())
+    key = keys.code_key(hashlib.sha256(wasm).hexdigest(), fuel=fuel)
+    cache.check()
+    record = _checked(cache, key)
+    if record is None:
+        shown = choose(progress)
+        try:
+            with cache.building(key) as build:
+                record = _checked(cache, key)
+                if record is None:
+                    record = _compile_program(build, wasm, kind, fuel, seconds_max, shown)
+        finally:
+            shown.close()
+    return _compiled(cache, record)
+
+
+def _program_bytes(program: str | os.PathLike[str] | bytes, bytes_max: int) -> bytes:
+    if isinstance(program, bytes):
+        wasm = program
+    else:
+        try:
+            with open(program, "rb", buffering=0) as stream:
+                size_bytes = os.fstat(stream.fileno()).st_size
+                wasm = b"" if size_bytes > bytes_max else stream.read(bytes_max + 1)
+        except OSError as error:
+            raise ImageError(f"{os.fspath(program)}: {error.strerror}") from None
+        if size_bytes > bytes_max:
+            raise ImageError(f"a program of {size_bytes} B is over the limit of {bytes_max} B")
+    if len(wasm) > bytes_max:
+        raise ImageError(f"a program of {len(wasm)} B is over the limit of {bytes_max} B")
+    return wasm
+
+
+def _compile_program(
+    build: Build, wasm: bytes, kind: str, fuel: bool, seconds_max: float, shown: Progress
+) -> Record:
+    from sandboxes.wasm.children import run
+
+    shown.step("compiling the program", max(0.1, len(wasm) / MIB))
+    source, output = f"{build.work}/program.wasm", f"{build.work}/program.cwasm"
+    with open(source, "wb") as stream:
+        stream.write(wasm)
+    command = ["compile", source, output, kind or "text", "1" if fuel else "0"]
+    found = run(command, build, shown, seconds_max=seconds_max, is_untrusted=True)
+    kept: Kind = "component" if found == "component" else "module"
+    return _keep(build, output, kept, keys.runtime_key(), ())
+
+
+# --- looking after the cache ---------------------------------------------------------------------
+def list_images() -> list[Stored]:
+    """Return what is in the cache, oldest first.
+
+    Raises:
+        ImageError: the cache is not the user's alone.
+    """
+    cache = Cache(location())
+    if not cache.check():
+        return []
+    return [
+        Stored(
+            r.key, r.kind, r.size_bytes, r.created, r.packages, is_current=_is_current(r)
+        )
+        for r in cache.records()
+    ]  # fmt: skip
+
+
+def prune(*, everything: bool = False) -> list[Stored]:
+    """Remove what no longer fits, or `everything`; what is being built just now stays.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        ImageError: the cache is not the user's alone.
+    """
+    cache = Cache(location())
+    if not cache.check():
+        return []
+    removed = []
+    for record in cache.records():
+        is_current = _is_current(record)
+        if (everything or not is_current) and cache.remove(record):
+            removed.append(
+                Stored(
+                    record.key,
+                    record.kind,
+                    record.size_bytes,
+                    record.created,
+                    record.packages,
+                    is_current,
+                )
+            )
+    cache.sweep()
+    return removed
+
+
+def _is_current(record: Record) -> bool:
+    try:
+        return record.needs == (
+            keys.sources_key() if record.kind == "guest" else keys.runtime_key()
+        )
+    except ImageError:
+        return False
