@@ -1,0 +1,154 @@
+"""What an object consists of, why it cannot cross, and where in a value it was found.
+
+Rule 1: nothing is changed silently. A subclass of a builtin type is refused with a hint, as its
+class would be lost.
+Rule 2: the way to a refused part is searched only once there is one, so that no path is kept while
+a value is taken apart.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from protocol.errors import printable
+from protocol.values.leaves import Unfit, take_apart
+from protocol.values.plain import SCALARS
+from protocol.values.records import is_record, record_class
+
+CONTAINERS: Final = frozenset({list, tuple, set, frozenset})
+#: Bytes-likes and the operations of their rows.
+BYTES: Final = {bytes: "bytes", bytearray: "bytearray", memoryview: "view"}
+_HINTS: Final = (
+    (dict, "dict(x)"),
+    (list, "list(x)"),
+    (tuple, "tuple(x)"),
+    (set, "set(x)"),
+    (frozenset, "frozenset(x)"),
+    (str, "str(x)"),
+    (bytes, "bytes(x)"),
+    (bytearray, "bytearray(x)"),
+    (int, "int(x)"),
+    (float, "float(x)"),
+    (complex, "complex(x)"),
+)
+_LABEL_CHARS_MAX: Final = 60
+
+
+class Refused(Exception):
+    """An object that cannot cross; `part` is it, `reason` says why."""
+
+    def __init__(self, part: object, reason: str, *, is_over_budget: bool = False) -> None:
+        super().__init__(reason)
+        self.part = part
+        self.reason = reason
+        self.is_over_budget = is_over_budget
+
+
+def parts_of(part: Any) -> list[object]:
+    """Return the parts of `part`; for a dict its values.
+
+    Raises:
+        Refused: it, or one of its fields, cannot cross.
+    """
+    cls = type(part)
+    if cls in CONTAINERS:
+        return list(part)
+    if cls is dict:
+        return list(part.values())
+    if cls in BYTES:
+        if cls is memoryview:
+            _check_view(part)
+        return []
+    try:
+        apart = take_apart(part)
+    except Unfit as unfit:
+        raise Refused(part, str(unfit)) from None
+    if apart is not None:
+        return apart[1]
+    if is_record(part):
+        return [_field(part, name) for name in record_class(part).fields]
+    raise Refused(part, describe(part))
+
+
+def is_shell(part: object) -> bool:
+    """Return whether `part` can be made empty and filled afterwards."""
+    if type(part) in (list, dict, set):
+        return True
+    return is_record(part) and record_class(part).kind != "frozen"
+
+
+def describe(part: object) -> str:
+    """Return what `part` is, with what to send instead where that is plain."""
+    cls = type(part)
+    name = printable(cls.__name__)
+    article = "an" if name[:1].lower() in "aeiou" else "a"
+    for base, instead in _HINTS:
+        if isinstance(part, base):
+            return f"{article} {name}, a subclass of {base.__name__}; send {instead}"
+    return f"{article} {name}"
+
+
+def find_path(root: object, wanted: object, root_name: str) -> str:
+    """Return where in `root` the object `wanted` stands, such as `inputs['rows'][3]`."""
+    # Each entry: a part, the entry it was found in, and how it is called there.
+    entries: list[tuple[object, int, str]] = [(root, 0, root_name)]
+    seen = {id(root)}
+    at = 0
+    while at < len(entries):
+        part = entries[at][0]
+        if part is wanted:
+            return _spell(entries, at)
+        for label, below in _labelled(part):
+            if below is wanted or (type(below) not in SCALARS and id(below) not in seen):
+                seen.add(id(below))
+                entries.append((below, at, label))
+        at += 1
+    return root_name
+
+
+def _check_view(view: memoryview) -> None:
+    if not (view.c_contiguous and view.ndim == 1 and view.format == "B"):
+        raise Refused(view, "a memoryview of other items than bytes; send x.cast('B')")
+
+
+def _field(part: object, name: str) -> object:
+    try:
+        return getattr(part, name)
+    except AttributeError:
+        reason = f"{describe(part)} without a value in its field {name}"
+        raise Refused(part, reason) from None
+
+
+def _spell(entries: list[tuple[object, int, str]], at: int) -> str:
+    labels: list[str] = []
+    while at:
+        _part, above, label = entries[at]
+        labels.append(label)
+        at = above
+    return entries[0][2] + "".join(reversed(labels))
+
+
+def _labelled(part: Any) -> list[tuple[str, object]]:
+    if type(part) is dict:
+        keys = [(f".keys()[{n}]", key) for n, key in enumerate(part)]
+        return keys + [(f"[{_key_text(k, n)}]", v) for n, (k, v) in enumerate(part.items())]
+    try:
+        parts = parts_of(part)
+    except Refused:
+        return []
+    if type(part) in (set, frozenset):
+        return [(f".element({n})", below) for n, below in enumerate(parts)]
+    if type(part) in CONTAINERS:
+        return [(f"[{n}]", below) for n, below in enumerate(parts)]
+    if is_record(part) and take_apart(part) is None:
+        names = record_class(part).fields
+        return [(f".{name}", below) for name, below in zip(names, parts, strict=True)]
+    return [("", below) for below in parts]
+
+
+def _key_text(key: object, number: int) -> str:
+    if type(key) is str:
+        return ascii(key[:_LABEL_CHARS_MAX])
+    if type(key) in SCALARS:
+        return ascii(key)[:_LABEL_CHARS_MAX]
+    return f"key {number}"
