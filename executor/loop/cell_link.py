@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from executor.loop.peer import Peer, PeerClosed
-from executor.loop.spawn import Spawned, kill, reap
+from executor.loop.spawn import Death, Spawned, kill
 from executor.loop.spool import remove_folder
 from protocol import VERSION_MAX
 from protocol.errors import ProtocolError, RemoteProtocolError, printable
@@ -47,8 +47,8 @@ class CellOwner(Protocol):
     def cell_said(self, cell: CellLink, frame: Frame) -> None:
         """The cell said something of the run it has; a `Done` ends it."""
 
-    def cell_gone(self, cell: CellLink, cause: str, *, by_us: bool) -> None:
-        """The cell's process is dead and reaped."""
+    def cell_dead(self, cell: CellLink) -> None:
+        """The cell's process is dead; all it had said is read."""
 
 
 class CellLink:
@@ -68,7 +68,7 @@ class CellLink:
         #: The run it was given and has not answered; 0 for none. The host may have given it up.
         self.run_id = 0
         self._spooled: tuple[str, ...] = ()
-        self._spawned = spawned
+        self.spawned = spawned
         self._spool_path = spool_path
         self._selector = selector
         self._owner = owner
@@ -79,6 +79,8 @@ class CellLink:
         self._failure = ""
         self._killed_for = ""
         self._killed_by_us = False
+        self._is_dead = False
+        self._reads = True
         selector.register(spawned.pidfd, READ, self._on_dead)
         self.watch(reads=True)
 
@@ -108,9 +110,14 @@ class CellLink:
     def hang_up(self) -> None:
         """Hear and say no more; a cell without its socket has no way back, so it is killed."""
         self._hung_up = True
-        kill(self._spawned)
+        kill(self.spawned)
         self._set_events(0)
         self._peer.close()
+
+    @property
+    def is_dead(self) -> bool:
+        """True once the process is known to be dead."""
+        return self._is_dead
 
     def watch(self, *, reads: bool) -> None:
         """Ask the selector for what there is to do: reading if `reads`, writing if bytes wait."""
@@ -118,11 +125,18 @@ class CellLink:
             self._reads = reads
             self._set_events((READ if reads else 0) | (WRITE if self._peer.waiting_bytes else 0))
 
-    def close(self) -> None:
-        """Kill, reap and forget the cell without telling the owner."""
+    def bury(self, death: Death | None) -> tuple[str, bool]:
+        """Forget a dead cell; return why it died, and whether that was our doing."""
         self.hang_up()
-        reap(self._spawned)
-        self._forget()
+        self._note_dead()
+        os.close(self.spawned.pidfd)
+        self._drop_spooled()
+        remove_folder(self._spool_path)
+        if self._killed_for:
+            return self._killed_for, self._killed_by_us
+        if death is None:
+            return self._failure or "ended", False
+        return self._failure or death.cause, death.blameless
 
     # --- from the cell ---------------------------------------------------------------------------
     def _send(self, send: Callable[[], None]) -> None:
@@ -188,11 +202,14 @@ class CellLink:
     def _on_dead(self, _mask: int) -> None:
         if not self._hung_up:
             self._read_last_words()
-        ended = reap(self._spawned)
         self.hang_up()
-        self._forget()
-        cause = self._killed_for or self._failure or ended
-        self._owner.cell_gone(self, cause, by_us=self._killed_by_us)
+        self._note_dead()
+        self._owner.cell_dead(self)
+
+    def _note_dead(self) -> None:
+        if not self._is_dead:
+            self._is_dead = True
+            self._selector.unregister(self.spawned.pidfd)
 
     def _read_last_words(self) -> None:
         """Take what the dead cell had sent: a `Done` among it counts."""
@@ -221,9 +238,3 @@ class CellLink:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(os.path.join(self._spool_path, name))
         self._spooled = ()
-
-    def _forget(self) -> None:
-        self._selector.unregister(self._spawned.pidfd)
-        os.close(self._spawned.pidfd)
-        self._drop_spooled()
-        remove_folder(self._spool_path)

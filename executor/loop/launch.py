@@ -59,9 +59,9 @@ def launch_ahead() -> None:
     """Start a cell for the first `take_ahead`. What hinders it, the real start will tell."""
     library_path = find_library()
     if library_path is not None and not _ahead:
-        try:
+        try:  # noqa: SIM105 - contextlib is not loaded yet
             _ahead.append(launch(sys.executable, library_path))
-        except OSError:  # noqa: SIM105 - contextlib is not loaded yet
+        except OSError:
             pass
 
 

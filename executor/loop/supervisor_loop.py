@@ -17,12 +17,13 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import assert_never
 
 from executor.loop.cell_link import READ, WRITE, CellLink
 from executor.loop.lateness import Lateness
 from executor.loop.peer import Peer, PeerClosed
-from executor.loop.spawn import Spawner
+from executor.loop.spawn import Death, Spawned, Spawner
 from executor.loop.spool import remove_folder
 from executor.pool import (
     Action,
@@ -74,9 +75,20 @@ from protocol.reading import decode_frame, encode_message
 
 #: Reading from cells stops while this much waits for the host, and goes on at half of it.
 HOST_BACKLOG_BYTES_MAX = 64 << 20
+#: A dead cell's spawner has this long to say how it ended.
+LAST_WORD_WAIT_S = 0.05
 #: While a run is at hand the loop looks at the clock this often, to know how late it is.
 BEAT_S = 0.05
 _RUN, _DONE = KINDS[Run], KINDS[Done]
+
+
+@dataclass(slots=True, eq=False)
+class _Starting:
+    """A cell that was asked for and is not there yet."""
+
+    pool: DefinePool
+    spool_path: str
+    killed_for: str = ""
 
 
 class SupervisorLoop:
@@ -93,6 +105,9 @@ class SupervisorLoop:
         self._pools: dict[int, DefinePool] = {}
         self._submitted: dict[int, tuple[Submit, list[memoryview]]] = {}
         self._cells: dict[int, CellLink] = {}
+        self._starting: dict[int, _Starting] = {}
+        #: Dead cells whose spawner has not said how they ended, and until when to wait for it.
+        self._unburied: dict[int, float] = {}
         self._cell_of_run: dict[int, CellLink] = {}
         self._lateness = Lateness()
         self._is_closed = False
@@ -104,6 +119,7 @@ class SupervisorLoop:
     def run(self) -> None:
         """Serve until the host closes its end or a drain is over; leaves no process behind."""
         self._selector.register(self._host.sock, READ, self._on_host)
+        self._spawner.attach(self._selector, self)
         try:
             while not self._is_closed:
                 self._turn()
@@ -113,7 +129,7 @@ class SupervisorLoop:
             self._end()
 
     def _turn(self) -> None:
-        wake_at = self._core.wake_at()
+        wake_at = self._wake_at()
         now = self._clock()
         if self._cell_of_run and (wake_at is None or wake_at > now + BEAT_S):
             wake_at = now + BEAT_S
@@ -127,13 +143,23 @@ class SupervisorLoop:
             handler: Callable[[int], None] = key.data
             handler(mask)
         if wake_at is not None and now >= wake_at:
-            self._carry_out(self._core.advance(self._clock()))
+            self._advance(self._clock())
+
+    def _wake_at(self) -> float | None:
+        due = [self._core.wake_at(), self._spawner.wake_at(), *self._unburied.values()]
+        return min((at for at in due if at is not None), default=None)
+
+    def _advance(self, now: float) -> None:
+        self._carry_out(self._core.advance(now))
+        self._spawner.advance(now)
+        for number in [n for n, until in self._unburied.items() if until <= now]:
+            self._bury(self._cells[number], None)
 
     def _end(self) -> None:
         for cell in self._cells.values():
             cell.hang_up()  # all of them before the first is waited for
         for cell in self._cells.values():
-            cell.close()
+            cell.bury(self._spawner.death_of(cell.number, cell.spawned))
         self._selector.close()
         self._host.close()
         self._spawner.close()
@@ -210,16 +236,49 @@ class SupervisorLoop:
     # --- cells -----------------------------------------------------------------------------------
     def _spawn(self, number: int, pool: int) -> None:
         spool_path = os.path.join(self._spool_path, f"cell-{number}")
+        self._starting[number] = _Starting(self._pools[pool], spool_path)
         try:
-            os.mkdir(spool_path, 0o700)
-            spawned = self._spawner.spawn()
+            os.mkdir(spool_path, 0o711)
         except OSError as error:
-            remove_folder(spool_path)
-            self._feed(CellGone(number, f"cannot be started: {error.strerror}", by_us=False))
+            self.cell_not_spawned(number, Death(f"no spool folder: {error.strerror}"))
             return
-        self._cells[number] = CellLink(
-            number, self._pools[pool], spawned, spool_path, self._selector, self
+        self._spawner.spawn(number, self._pools[pool], spool_path)
+
+    def cell_spawned(self, number: int, spawned: Spawned) -> None:
+        """Begin to talk to a new cell."""
+        starting = self._starting.pop(number)
+        cell = self._cells[number] = CellLink(
+            number, starting.pool, spawned, starting.spool_path, self._selector, self
         )
+        if starting.killed_for:
+            cell.kill(starting.killed_for, by_us=True)
+
+    def cell_not_spawned(self, number: int, death: Death) -> None:
+        """Tell the core that a cell came to nothing."""
+        starting = self._starting.pop(number)
+        remove_folder(starting.spool_path)
+        by_us = bool(starting.killed_for) or death.blameless
+        self._feed(CellGone(number, starting.killed_for or death.cause, by_us=by_us))
+
+    def cell_dead(self, cell: CellLink) -> None:
+        """Bury a dead cell once its spawner can say how it ended, or soon without that."""
+        death = self._spawner.death_of(cell.number, cell.spawned)
+        if death is None:
+            self._unburied[cell.number] = self._clock() + LAST_WORD_WAIT_S
+        else:
+            self._bury(cell, death)
+
+    def death_known(self, number: int) -> None:
+        """Bury a cell that waited for its cause of death."""
+        cell = self._cells.get(number)
+        if cell is not None and cell.is_dead:
+            self._bury(cell, self._spawner.death_of(number, cell.spawned))
+
+    def _bury(self, cell: CellLink, death: Death | None) -> None:
+        self._unburied.pop(cell.number, None)
+        del self._cells[cell.number]
+        cause, by_us = cell.bury(death)
+        self._feed(CellGone(cell.number, cause, by_us=by_us))
 
     def cell_ready(self, cell: CellLink, ready: Ready) -> None:
         """Tell the core that a cell waits for a run."""
@@ -237,11 +296,6 @@ class SupervisorLoop:
             del self._cell_of_run[frame.run_id]
             self._feed(RunEnded(cell.number, frame.run_id))
 
-    def cell_gone(self, cell: CellLink, cause: str, *, by_us: bool) -> None:
-        """Tell the core that a cell is dead."""
-        del self._cells[cell.number]
-        self._feed(CellGone(cell.number, cause, by_us=by_us))
-
     # --- actions ---------------------------------------------------------------------------------
     def _carry_out(self, actions: Sequence[Action]) -> None:
         for action in actions:
@@ -255,6 +309,8 @@ class SupervisorLoop:
                 case KillCell(number, cause):
                     if (cell := self._cells.get(number)) is not None:
                         cell.kill(cause, by_us=True)
+                    elif (starting := self._starting.get(number)) is not None:
+                        starting.killed_for = cause
                 case LoseRun(run_id, verdict, cause, ran_s):
                     self._cell_of_run.pop(run_id, None)
                     self._submitted.pop(run_id, None)

@@ -1,0 +1,258 @@
+"""Cells forked warm from zygotes into their jails: one zygote for each image that pools use.
+
+A zygote that dies takes its cells along. That is not their fault, so it counts against the zygote:
+it is started again with backoff, and what was asked of it meanwhile waits.
+
+Rule: nothing here blocks; a zygote is a descriptor in the loop's selector like any other.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from executor.loop.spawn import Death, Spawned, SpawnOwner, describe_exit
+from executor.restart import Backoff, BackoffPolicy, system_jitter
+from protocol.messages import DefinePool
+from sandboxes.cell_plan import wish_for
+from sandboxes.jail.plan import Jail
+from sandboxes.zygote_client import (
+    CellExited,
+    CellForked,
+    CellNotForked,
+    Event,
+    Recipe,
+    ZygoteClient,
+    ZygoteGone,
+    ZygoteReady,
+)
+
+#: The first failure in a row to start a zygote waits; the cells it is asked for wait with it. After
+#: this many, they are told that it cannot be started, and their pool's breaker takes over.
+FAILURES_MAX = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A cell that was asked for; `theirs` is its end of the socket until it is forked."""
+
+    number: int
+    pool: DefinePool
+    spool_path: str
+    ours: socket.socket
+    theirs: socket.socket
+
+    def close(self) -> None:
+        self.ours.close()
+        self.theirs.close()
+
+
+@dataclass(slots=True, eq=False)
+class _Zygote:
+    """One zygote, alive or waiting to be started again."""
+
+    recipe: Recipe
+    backoff: Backoff
+    client: ZygoteClient | None = None
+    is_ready: bool = False
+    waiting: dict[int, _Wanted] = field(default_factory=dict)
+    forking: dict[int, _Wanted] = field(default_factory=dict)
+    living: set[int] = field(default_factory=set)
+
+
+class ZygoteSpawner:
+    """Starts cells by asking zygotes for them."""
+
+    def __init__(self, *, python: str, library_path: str, jail: Jail) -> None:
+        """`library_path` is the folder that holds the wasmtime package; `jail` is for all cells."""
+        self._python = python
+        self._library_path = library_path
+        self._jail = jail
+        self._zygotes: dict[tuple[str, bool], _Zygote] = {}
+        self._zygote_of: dict[int, _Zygote] = {}
+        self._deaths: dict[int, Death] = {}
+        self._selector: selectors.BaseSelector | None = None
+        self._owner: SpawnOwner | None = None
+        self._clock: Callable[[], float] = time.monotonic
+
+    def attach(self, selector: selectors.BaseSelector, owner: SpawnOwner) -> None:
+        """Begin: zygotes are selected on with the loop's other descriptors."""
+        self._selector, self._owner = selector, owner
+
+    def spawn(self, number: int, pool: DefinePool, spool_path: str) -> None:
+        """Ask the pool's zygote for a cell; start the zygote first if there is none."""
+        zygote = self._zygote_for(pool)
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            assert self._owner is not None
+            self._owner.cell_not_spawned(number, Death(f"cannot be started: {error.strerror}"))
+            return
+        zygote.waiting[number] = _Wanted(number, pool, spool_path, ours, theirs)
+        self._zygote_of[number] = zygote
+        self._go_on(zygote)
+
+    def death_of(self, number: int, spawned: Spawned) -> Death | None:
+        """Say how the cell ended, as its zygote reaped it."""
+        del spawned
+        return self._deaths.pop(number, None)
+
+    def wake_at(self) -> float | None:
+        """Return when the next zygote is to be started again."""
+        due = [
+            zygote.backoff.retry_at
+            for zygote in self._zygotes.values()
+            if zygote.client is None and zygote.waiting
+        ]
+        return min(due, default=None)
+
+    def advance(self, now: float) -> None:
+        """Start the zygotes that are due."""
+        for zygote in self._zygotes.values():
+            if zygote.client is None and zygote.waiting and zygote.backoff.retry_at <= now:
+                self._go_on(zygote)
+
+    def close(self) -> None:
+        """Kill all zygotes, and their cells with them."""
+        for zygote in self._zygotes.values():
+            for wanted in (*zygote.waiting.values(), *zygote.forking.values()):
+                wanted.close()
+            if zygote.client is not None:
+                zygote.client.close()
+        self._zygotes.clear()
+
+    # --- parts -----------------------------------------------------------------------------------
+    def _zygote_for(self, pool: DefinePool) -> _Zygote:
+        key = pool.image_path, pool.fuel
+        zygote = self._zygotes.get(key)
+        if zygote is None:
+            recipe = Recipe(
+                jail=self._jail,
+                preload="sandboxes.cell:preload",
+                preload_arguments=(pool.kind, pool.image_path, "fuel" if pool.fuel else ""),
+                import_paths=(self._library_path,),
+            )
+            zygote = _Zygote(recipe, Backoff(BackoffPolicy(), system_jitter))
+            self._zygotes[key] = zygote
+        return zygote
+
+    def _go_on(self, zygote: _Zygote) -> None:
+        """Fork what waits if the zygote is ready; start it if it is due."""
+        if zygote.client is None:
+            if zygote.backoff.retry_at <= self._clock():
+                self._start(zygote)
+            return
+        if not zygote.is_ready:
+            return
+        for wanted in list(zygote.waiting.values()):
+            del zygote.waiting[wanted.number]
+            zygote.forking[wanted.number] = wanted
+            wish = wish_for(wanted.pool, wanted.spool_path)
+            zygote.client.fork_cell(wanted.number, wish, wanted.theirs.fileno())
+            wanted.theirs.close()
+        self._watch(zygote)
+
+    def _start(self, zygote: _Zygote) -> None:
+        assert self._selector is not None
+        try:
+            zygote.client = ZygoteClient.start(zygote.recipe, python=self._python)
+        except OSError as error:
+            self._failed(zygote, f"cannot be started: {error.strerror}")
+            return
+        zygote.is_ready = False
+        self._selector.register(
+            zygote.client, selectors.EVENT_READ, lambda mask: self._on_zygote(zygote, mask)
+        )
+
+    def _on_zygote(self, zygote: _Zygote, mask: int) -> None:
+        client = zygote.client
+        if client is None:
+            return
+        if mask & selectors.EVENT_WRITE:
+            client.flush()
+        for event in client.receive():
+            self._take(zygote, event)
+        if zygote.client is client:
+            self._watch(zygote)
+
+    def _watch(self, zygote: _Zygote) -> None:
+        assert self._selector is not None
+        if zygote.client is None:
+            return
+        events = selectors.EVENT_READ
+        if zygote.client.wants_write:
+            events |= selectors.EVENT_WRITE
+        key = self._selector.get_key(zygote.client)
+        if key.events != events:
+            self._selector.modify(zygote.client, events, key.data)
+
+    def _take(self, zygote: _Zygote, event: Event) -> None:
+        assert self._owner is not None
+        match event:
+            case ZygoteReady():
+                zygote.is_ready = True
+                zygote.backoff.succeed()
+                self._go_on(zygote)
+            case CellForked(number, pid, pidfd):
+                wanted = zygote.forking.pop(number)
+                zygote.living.add(number)
+                self._owner.cell_spawned(number, Spawned(pid, pidfd, wanted.ours))
+            case CellNotForked(number, reason):
+                zygote.forking.pop(number).close()
+                del self._zygote_of[number]
+                self._owner.cell_not_spawned(number, Death(reason))
+            case CellExited(number, status, _, _):
+                self._note_death(zygote, number, Death(describe_exit(status)))
+            case ZygoteGone(cause):
+                self._gone(zygote, cause)
+
+    def _note_death(self, zygote: _Zygote, number: int, death: Death) -> None:
+        assert self._owner is not None
+        zygote.living.discard(number)
+        self._zygote_of.pop(number, None)
+        self._deaths[number] = death
+        self._owner.death_known(number)
+
+    def _gone(self, zygote: _Zygote, cause: str) -> None:
+        assert self._selector is not None
+        assert self._owner is not None
+        if zygote.client is not None:
+            self._selector.unregister(zygote.client)
+            zygote.client.close()
+            zygote.client = None
+        was_ready, zygote.is_ready = zygote.is_ready, False
+        for number in list(zygote.living):
+            self._note_death(zygote, number, Death(cause, blameless=True))
+        lost, zygote.forking = zygote.forking, {}
+        for wanted in lost.values():
+            wanted.ours.close()
+            self._zygote_of.pop(wanted.number, None)
+            self._owner.cell_not_spawned(wanted.number, Death(cause, blameless=was_ready))
+        self._failed(zygote, cause)
+
+    def _failed(self, zygote: _Zygote, cause: str) -> None:
+        assert self._owner is not None
+        zygote.backoff.fail(self._clock())
+        if zygote.backoff.failures < FAILURES_MAX:
+            self._go_on(zygote)
+            return
+        given_up, zygote.waiting = zygote.waiting, {}
+        for wanted in given_up.values():
+            wanted.close()
+            self._zygote_of.pop(wanted.number, None)
+            self._owner.cell_not_spawned(wanted.number, Death(cause))
+
+
+def own_jail(strength: str, uid: int) -> Jail:
+    """Return the jail that Wasm cells of this process get."""
+    assert strength in ("full", "light")
+    return Jail(
+        kind="wasm",
+        strength="full" if strength == "full" else "light",
+        uid=uid if os.getuid() == 0 else 0,
+        host_files=True,
+    )
