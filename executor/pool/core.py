@@ -131,13 +131,13 @@ class PoolCore:
             detail = f"there is no pool {number}"
             self._shared.actions.append(RefuseRun(run_id, "breaker_open", detail))
             return
+        pool.meters.counts["submitted"] += 1
         run = Run(run_id, pool, tenant, priority, wall_s, queue_s, None, now)
         reason, detail = self._admit(run, session, now)
         if reason is not None:
             self._book.turn_away(run, reason, detail)
             return
         self._book.runs[run_id] = run
-        pool.meters.counts["submitted"] += 1
         if pool.offer(run, now):
             if pool.living < pool.living_max:
                 pool.fill(now)
