@@ -69,5 +69,6 @@ def _add_flags(parser: argparse.ArgumentParser, flags: tuple[Flag, ...]) -> None
                 _completes(action, shtab.FILE)
 
 
-def _completes(action: argparse.Action, what: dict[str, str]) -> None:
-    action.complete = what  # type: ignore[attr-defined] - this is how shtab is told
+def _completes(action: argparse.Action, what: object) -> None:
+    # This attribute is how shtab is told.
+    action.complete = what  # type: ignore[attr-defined]

@@ -104,8 +104,8 @@ def volume(given: Given) -> tuple[str, str, bool]:
             f"{given.origin} must be SRC:DST or SRC:DST:ro with an absolute DST, such as "
             f"./data:/data:ro, not {given.text[:80]!r}"
         )
-    if not os.path.isdir(source):  # noqa: PTH112 - pathlib costs 7 ms on this path
-        fault = "is not a directory; use --file" if os.path.exists(source) else "does not exist"  # noqa: PTH110 - as above
+    if not os.path.isdir(source):
+        fault = "is not a directory; use --file" if os.path.exists(source) else "does not exist"
         raise UsageError(f"{given.origin}: {source[:200]!r} {fault}")
     return os.path.realpath(source), target, writable
 
@@ -149,7 +149,7 @@ def memory_file(given: Given) -> tuple[str, bytes]:
     """Return a file by value: its name for the guest and what it holds."""
     name, equals, path = given.text.partition("=")
     if not equals:
-        path, name = name, os.path.basename(name)  # noqa: PTH119 - pathlib costs 7 ms on this path
+        path, name = name, os.path.basename(name)
     parts = name.split("/")
     if not name or name.startswith("/") or ".." in parts or "" in parts or "\0" in name:
         raise UsageError(
@@ -167,20 +167,21 @@ def read_text(path: str, label: str) -> str:
         raise UsageError(f"{label}: {path[:200]!r} is not UTF-8 text") from None
 
 
-def read_bytes(path: str, label: str) -> bytes:
-    """Return what a file holds, up to `READ_BYTES_MAX`.
+def read_bytes(path: str, label: str = "") -> bytes:
+    """Return what a file holds, up to `READ_BYTES_MAX`; `label` begins the error.
 
     Raises:
         UsageError: it cannot be read, or is larger.
     """
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs 7 ms on this path
+        with open(path, "rb") as file:
             data = file.read(READ_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not a path"
-        raise UsageError(f"{label}: cannot read {path[:200]!r}: {reason}") from None
+        begin = f"{label}: " if label else ""
+        raise UsageError(f"{begin}cannot read {path[:200]!r}: {reason}") from None
     if len(data) > READ_BYTES_MAX:
-        raise UsageError(f"{label}: {path[:200]!r} is over {READ_BYTES_MAX >> 20} MiB; use -v")
+        raise UsageError(f"{path[:200]!r} is over {READ_BYTES_MAX >> 20} MiB; use -v")
     return data
 
 

@@ -56,7 +56,9 @@ class Filter:
 def visible(control: str) -> str:
     """Return a control character as `cat -v` shows it: `^[` for escape, `M-^[` for its C1 twin."""
     code = ord(control)
-    return "^?" if code == 0x7F else f"M-^{chr(code - 0x40)}" if code > 0x7F else f"^{chr(code + 64)}"
+    return (
+        "^?" if code == 0x7F else f"M-^{chr(code - 0x40)}" if code > 0x7F else f"^{chr(code + 64)}"
+    )
 
 
 class Screen:
@@ -65,9 +67,7 @@ class Screen:
     def __init__(self, *, raw: bool = False, on_broken: Callable[[], None] | None = None) -> None:
         """`on_broken` is called once, on the writing thread, when standard output is gone."""
         terminals = {fd: os.isatty(fd) for fd in (STDOUT_FD, STDERR_FD)}
-        self._filters = {
-            fd: Filter() for fd, terminal in terminals.items() if terminal and not raw
-        }
+        self._filters = {fd: Filter() for fd, terminal in terminals.items() if terminal and not raw}
         self._terminals = terminals
         self._same_place = os.path.sameopenfile(STDOUT_FD, STDERR_FD)
         self._tail = {STDOUT_FD: b"\n", STDERR_FD: b"\n"}
@@ -139,13 +139,3 @@ def write_all(fd: int, data: bytes) -> None:
             import select
 
             select.select((), (fd,), ())
-
-
-def open_missing_descriptors() -> None:
-    """Give descriptors 0 to 2 something to be, so that no socket of ours becomes one of them."""
-    while True:
-        fd = os.open(os.devnull, os.O_RDWR)
-        if fd > STDERR_FD:
-            os.close(fd)
-            return
-        os.set_inheritable(fd, True)

@@ -75,9 +75,7 @@ def test_a_bad_limit_in_a_variable_is_refused_by_the_name_of_the_variable() -> N
         limits(CELLBLOCK_TIMEOUT="0")
 
 
-@pytest.mark.parametrize(
-    ("ending", "writable"), [("", True), (":rw", True), (":ro", False)]
-)
+@pytest.mark.parametrize(("ending", "writable"), [("", True), (":rw", True), (":ro", False)])
 def test_a_volume_is_writable_unless_it_says_ro(
     tmp_path: Path, ending: str, writable: bool
 ) -> None:

@@ -33,7 +33,7 @@ def test_an_unknown_flag_is_refused_wherever_it_stands(word: str) -> None:
 
 
 def test_a_misspelt_flag_is_answered_with_the_right_one() -> None:
-    with pytest.raises(UsageError, match="did you mean --timeout?"):
+    with pytest.raises(UsageError, match=r"did you mean --timeout\?"):
         parse("run", ["--timout", "1"], {})
 
 

@@ -1,0 +1,5 @@
+# Tries:  to take ten gigabytes at once.
+# Run:    cellblock run --memory 64MB examples/hostile/memory.py
+# Expect: memory, exit code 137
+print("growing", flush=True)
+x = bytearray(10**10)

@@ -1,0 +1,197 @@
+"""`cellblock run`: one guest, once.
+
+Its cell was launched before all this was imported (`executor.cli.main`). The command line is read
+whole before the supervisor starts, which may have an image to build. This thread then waits for the
+outcome; the guest's streams pass on a thread of the facade.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from executor.cli import convert, verdicts
+from executor.cli.flags import (
+    ENV,
+    FILE,
+    IMAGE,
+    INPUT,
+    JSON,
+    OUT,
+    QUIET,
+    RAW,
+    RESULT,
+    VOLUME,
+    Given,
+    Parsed,
+    UsageError,
+)
+from executor.cli.program import Program
+from executor.cli.screen import STDOUT_FD, Screen, write_all
+from executor.cli.signals import Endings, Interrupted, leave_at_once
+
+if TYPE_CHECKING:
+    from executor import Image, Outcome, RunHandle, Supervisor
+    from protocol.limits import Limits
+
+#: After a signal the guest's outcome is awaited this long; the loop kills a cell sooner.
+ENDING_WAIT_S = 2.0
+
+
+def run(parsed: Parsed, endings: Endings) -> int:
+    """Run what the command line says and return its exit code.
+
+    Raises:
+        UsageError: it cannot be obeyed.
+        Interrupted: a signal came before the guest began.
+        ExecutorError: we could not do it.
+    """
+    limits = convert.limits_from(parsed)
+    program = Program.of(parsed)
+    options = guest_options(parsed, dict(os.environ)) | program.options(parsed)
+    try:
+        with start_supervisor(limits, parsed.last(IMAGE.name)) as supervisor:
+            return OneRun(parsed, limits, endings).go(supervisor, program.source(), options)
+    except (UsageError, Interrupted, BrokenPipeError):
+        raise
+    except Exception as error:
+        if not parsed.on(JSON.name):
+            raise
+        from executor.cli.commands import complain, describe
+        from executor.cli.report import failure_json
+
+        complain(f"failed: {describe(error)}")
+        write_all(STDOUT_FD, failure_json(describe(error), verdicts.FAILED).encode() + b"\n")
+        return verdicts.FAILED
+
+
+def guest_options(parsed: Parsed, environ: dict[str, str]) -> dict[str, Any]:
+    """Return what the guest is given: directories, files, variables, inputs.
+
+    Raises:
+        UsageError: some of it is malformed or missing.
+    """
+    options: dict[str, Any] = {}
+    if volumes := parsed.all(VOLUME.name):
+        from protocol.messages import Mount
+
+        options["mounts"] = [Mount(*convert.volume(given)) for given in volumes]
+    if files := parsed.all(FILE.name):
+        options["files"] = dict(convert.memory_file(given) for given in files)
+    if variables := parsed.all(ENV.name):
+        options["env"] = dict(convert.variable(given, environ) for given in variables)
+    if inputs := parsed.all(INPUT.name):
+        options["inputs"] = dict(convert.entry(given) for given in inputs)
+    if parsed.last(OUT.name):
+        options["keep_files"] = True
+    return options
+
+
+def start_supervisor(limits: Limits, image: Given | None) -> Supervisor:
+    """Start a supervisor for one run at a time."""
+    from executor.api import Supervisor
+
+    return Supervisor(image_from(image), limits=limits, cells=1, isolate="inline")
+
+
+def image_from(given: Given | None) -> Image | None:
+    """Return the image that `--image` means; None for the base image."""
+    if given is None:
+        return None
+    from executor.cli.images import image_named
+
+    return image_named(given)
+
+
+class OneRun:
+    """One run from its start to the command's exit code."""
+
+    def __init__(self, parsed: Parsed, limits: Limits, endings: Endings) -> None:
+        self._parsed = parsed
+        self._limits = limits
+        self._endings = endings
+        self._screen = Screen(raw=parsed.on(RAW.name), on_broken=self._cancel)
+        self._handle: RunHandle | None = None
+        self._ending: Interrupted | None = None
+
+    def go(self, supervisor: Supervisor, source: str | None, options: dict[str, Any]) -> int:
+        """Run it, show it, and return the exit code."""
+        self._endings.last_words = self._screen.finish
+        if not self._parsed.on(JSON.name):
+            options["on_stdout"] = lambda text: self._screen.write("stdout", text.encode())
+            options["on_stderr"] = lambda text: self._screen.write("stderr", text.encode())
+        self._handle = supervisor.start(source, **options)
+        outcome = self._wait(self._handle)
+        self._screen.finish()
+        code = self._exit_code(outcome)
+        if folder := self._parsed.last(OUT.name):
+            self._keep(outcome, folder)
+        if self._parsed.on(JSON.name):
+            from executor.cli.report import outcome_json
+
+            write_all(STDOUT_FD, outcome_json(outcome, code).encode() + b"\n")
+        else:
+            self._show(outcome)
+        return code
+
+    def _wait(self, handle: RunHandle) -> Outcome:
+        try:
+            return handle.result()
+        except Interrupted as ending:
+            self._ending = ending
+            handle.cancel()
+        try:
+            return handle.result(timeout=ENDING_WAIT_S)
+        except TimeoutError:
+            # Our output is stuck in a reader who does not read, or the guest in its kill.
+            leave_at_once(self._ending.exit_code, self._screen.finish)
+            raise
+
+    def _cancel(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _exit_code(self, outcome: Outcome) -> int:
+        if self._screen.failure is not None:
+            return verdicts.FAILED
+        if self._screen.is_broken:
+            return verdicts.BROKEN_PIPE
+        if self._ending is not None and outcome.verdict == "cancelled":
+            return self._ending.exit_code
+        return verdicts.exit_code(outcome.verdict, outcome.exit_code)
+
+    def _show(self, outcome: Outcome) -> None:
+        """Say what the streams did not: a traceback, the result, the verdict."""
+        screen, parsed = self._screen, self._parsed
+        error = outcome.error
+        if outcome.verdict == "exception" and error is not None:
+            text = error.traceback or f"{error.name}: {error.message}\n"
+            screen.write("stderr", text.encode("utf-8", "backslashreplace"))
+            screen.finish()
+        if parsed.last(RESULT.name) and outcome.ok:
+            from executor.cli.report import value_line
+
+            screen.write("stdout", value_line(outcome.value).encode() + b"\n")
+        if parsed.on(QUIET.name) or screen.is_broken:
+            if screen.failure is not None:
+                screen.line(f"failed: cannot write standard output: {screen.failure.strerror}")
+            return
+        for stream, cut, limit_bytes in (
+            ("stdout", outcome.truncated.stdout, self._limits.stdout_bytes),
+            ("stderr", outcome.truncated.stderr, self._limits.stderr_bytes),
+        ):
+            if cut:
+                screen.line(verdicts.cut_line(stream, limit_bytes))
+        line = verdicts.verdict_line(
+            outcome.verdict,
+            self._limits,
+            after_s=outcome.usage.wall_s,
+            detail=error.message if error else "",
+        )
+        if line is not None:
+            screen.line(line)
+
+    def _keep(self, outcome: Outcome, folder: Given) -> None:
+        from executor.cli.keep import keep_files
+
+        keep_files(outcome.files, folder.text)
