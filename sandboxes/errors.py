@@ -3,6 +3,7 @@
 SandboxError
     JailUnavailable    this machine cannot give a protection that was asked for
     ImageError         an image cannot be built or loaded; the text names the fix
+    MountRefused       a directory or file cannot be given to a guest
     SandboxBroken      the sandbox failed, not the guest: discard its cell
 """
 
@@ -27,6 +28,10 @@ class JailUnavailable(SandboxError):
 
 class ImageError(SandboxError):
     """An image, or a .wasm program, cannot be built, compiled or loaded."""
+
+
+class MountRefused(SandboxError):
+    """A directory or a file cannot be given to a guest as it was asked for. Nothing ran."""
 
 
 class SandboxBroken(SandboxError):

@@ -1,0 +1,295 @@
+"""The sandbox of the Python guest: one instance of its component, from warm-up to close.
+
+    fresh     instantiated and warmed by a run of our own code; no run has used it
+    run       its request goes in as one string, its reply comes back as one
+    over      closed, or left by a trap: never used again
+
+Rule 1: what the guest does is an `Ended`. The reply is a guest's words: it is bounded before it
+        is copied, and checked while it is read.
+Rule 2: limits are set right before the call, so that one stock serves every limit.
+Rule 3: needs a thread with `engine.THREAD_STACK_BYTES` of stack; with less, deep recursion in a
+        guest would end the process.
+"""
+
+from __future__ import annotations
+
+import time
+from ctypes import byref, c_char_p, c_void_p, cast, string_at
+from typing import Final
+
+from protocol.errors import RemoteProtocolError
+from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
+from sandboxes.base import Ended, Host, Order
+from sandboxes.errors import MountRefused, SandboxBroken
+from sandboxes.wasm import wire
+from sandboxes.wasm.binding import VAL_STRING, Fault, Val
+from sandboxes.wasm.component import Component
+from sandboxes.wasm.conversation import Conversation
+from sandboxes.wasm.faults import Ending, crashed, ending_of
+from sandboxes.wasm.meters import Meters
+from sandboxes.wasm.requests import Pieces, request_of
+from sandboxes.wasm.store import FUEL_MAX, Store
+from sandboxes.wasm.surroundings import FilesOverLimit, Surroundings
+from sandboxes.wasm.turn import Turn
+
+#: What a reply holds beside its value and streams: header, error, traceback, twice as UTF-8.
+_REPLY_ROOM_BYTES: Final = 4 << 20
+_WARM_UP: Final = wire.pack_request(wire.Request("print(1 + 1)")).encode()
+
+
+class _ReplyTooLarge(Exception):
+    """A reply is longer than every cap on its parts allows."""
+
+
+class PythonSandbox:
+    """One Python guest. Made by the backend; see `sandboxes.base.Sandbox`."""
+
+    __slots__ = (
+        "_argument", "_component", "_conversation", "_files", "_floor_bytes", "_function",
+        "_grown_bytes", "_is_spent", "_meters", "_result", "_spool_path", "_store", "_turn",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        component: Component,
+        export: int,
+        *,
+        meters: Meters,
+        memory_bytes: int,
+        floor_bytes: int,
+        spool_path: str,
+    ) -> None:
+        """Instantiate the guest and warm it up.
+
+        Args:
+            component: the loaded image.
+            export: its function `run`.
+            meters: this process's.
+            memory_bytes: what it may use until its first run sets a limit.
+            floor_bytes: what it has from its beginning.
+            spool_path: the folder of large inputs, or "".
+
+        Raises:
+            SandboxBroken: the image does not do what a guest of ours does.
+        """
+        self._component = component
+        self._meters = meters
+        self._floor_bytes = floor_bytes
+        self._spool_path = spool_path
+        self._conversation = Conversation()
+        self._store = Store(component.engine, self._conversation)
+        self._turn = Turn(component.engine)
+        self._files = Surroundings(meters, spool_path)
+        self._is_spent = False
+        self._grown_bytes = 0
+        self._argument, self._result = Val(), Val()
+        self._argument.kind = VAL_STRING
+        try:
+            self._store.limit_memory(max(memory_bytes, floor_bytes))
+            self._store.set_wasi()
+            self._function = component.instantiate(self._store, export)
+            self._warm_up()
+        except BaseException:
+            self.close()
+            raise
+
+    def _warm_up(self) -> None:
+        self._conversation.begin(None)
+        reply = self._call(_WARM_UP, _REPLY_ROOM_BYTES)
+        if isinstance(reply, Fault):
+            raise SandboxBroken(f"the image does not run: {reply.cause}")
+        if wire.unpack_reply(reply).verdict != "ok":
+            raise SandboxBroken("the image does not run a line of Python")
+
+    # --- running ---------------------------------------------------------------------------------
+    def run(self, order: Order, host: Host) -> Ended:
+        """Run a guest and return how it ended. On the guest thread alone.
+
+        Raises:
+            SandboxBroken: our side failed.
+        """
+        self._store.check_open()
+        if self._is_spent:
+            raise SandboxBroken("a sandbox was used after its guest was stopped")
+        limits = order.run.limits
+        self._meters.attend_thread()
+        if self._floor_bytes + self._grown_bytes > limits.memory_bytes:
+            return self._refuse(Ending(Verdict.MEMORY, None, _too_small(limits, self._floor_bytes)))
+        try:
+            request = self._prepare(order)
+        except MountRefused as refused:
+            return self._refuse(_refusal("MountRefused", str(refused)))
+        except UnicodeDecodeError as error:
+            return self._refuse(_refusal("SyntaxError", f"the source is not UTF-8: {error.reason}"))
+        self._store.limit_memory(limits.memory_bytes)
+        self._set_fuel(limits.fuel)
+        self._conversation.begin(host)
+        if (wanted := self._turn.begin(self._store)) is not None:
+            return self._refuse(Ending(wanted))
+        return self._carry_out(request, order, host)
+
+    def _carry_out(self, request: bytes, order: Order, host: Host) -> Ended:
+        limits = order.run.limits
+        resident = self._meters.resident_bytes()
+        started_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
+        wanted: Verdict | None = None
+        try:
+            try:
+                reply = self._call(request, _reply_bytes_max(limits))
+            finally:
+                wanted = self._turn.end()
+        except _ReplyTooLarge:
+            reply = None
+        cpu_us = (time.thread_time_ns() - cpu_ns) // 1_000
+        wall_us = (time.perf_counter_ns() - started_ns) // 1_000
+        self._grown_bytes += max(0, self._meters.resident_bytes() - resident)
+        usage = Usage(
+            wall_us=wall_us,
+            cpu_us=cpu_us,
+            fuel=self._fuel_used(limits.fuel),
+            peak_memory_bytes=min(limits.memory_bytes, self._floor_bytes + self._grown_bytes),
+            files_bytes=self._files.written_bytes(),
+        )
+        if isinstance(reply, str):
+            return self._answered(reply, order, host, usage)
+        self._is_spent = True
+        if reply is None:
+            return Ended(Verdict.VALUE, usage=usage)
+        ending = ending_of(reply, self._conversation, wanted)
+        return _ended(self._over_files(ending, usage, limits), usage)
+
+    def _call(self, request: bytes, reply_bytes_max: int) -> str | Fault:
+        """Call the guest's `run`: a few microseconds beside its own time.
+
+        Raises:
+            _ReplyTooLarge: it answers with more than it may.
+        """
+        argument, result, lib = self._argument.of.string, self._result, self._component.library
+        argument.size = len(request)
+        argument.data = cast(
+            c_char_p(request), c_void_p
+        ).value  # wasmtime copies, and keeps nothing
+        error = lib.func_call(
+            byref(self._function), self._store.context, byref(self._argument), 1, byref(result), 1
+        )
+        if error:
+            fault: Fault = lib.take_error(error)
+            return fault
+        try:
+            size = result.of.string.size
+            if size > reply_bytes_max:
+                raise _ReplyTooLarge
+            return string_at(result.of.string.data or 0, size).decode()
+        finally:
+            lib.val_delete(byref(result))
+
+    # --- before and after ------------------------------------------------------------------------
+    def _prepare(self, order: Order) -> bytes:
+        pieces = Pieces(order, self._spool_path)
+        opened = self._files.begin(order.run, pieces)
+        if opened:
+            self._store.set_wasi(preopens=opened)
+        request = request_of(order, pieces, cwd=self._files.work_path)
+        return wire.pack_request(request).encode()
+
+    def _answered(self, reply_text: str, order: Order, host: Host, usage: Usage) -> Ended:
+        try:
+            reply = wire.unpack_reply(reply_text)
+        except RemoteProtocolError as broken:
+            self._is_spent = True
+            return _ended(crashed(f"the guest's reply is none: {broken}"), usage)
+        if reply.stdout:
+            host.output("stdout", reply.stdout)
+        if reply.stderr:
+            host.output("stderr", reply.stderr)
+        if reply.truncated_stdout:
+            host.mark_truncated("stdout")
+        if reply.truncated_stderr:
+            host.mark_truncated("stderr")
+        told = reply.error
+        error = None if told is None else Error(told.name, told.message, told.traceback)
+        ending = Ending(Verdict(reply.verdict), reply.exit_code, error)
+        ending = self._over_files(ending, usage, order.run.limits)
+        files: dict[str, bytes] = {}
+        if order.run.keep_files and ending.verdict is not Verdict.FILES:
+            try:
+                files = self._files.take_files(order.run.limits.files_bytes)
+            except FilesOverLimit:
+                ending = Ending(Verdict.FILES)
+        value = reply.value
+        return Ended(
+            verdict=ending.verdict,
+            exit_code=ending.exit_code,
+            error=ending.error,
+            value=None if value is None else _bytes(value.body),
+            out_of_band=() if value is None else [_bytes(piece) for piece in value.buffers],
+            files=files,
+            usage=usage,
+            timings=Timings(
+                decode_us=reply.decode_us, run_us=reply.run_us, encode_us=reply.encode_us
+            ),
+            reusable=True,
+        )
+
+    @staticmethod
+    def _over_files(ending: Ending, usage: Usage, limits: RunLimits) -> Ending:
+        """Return the verdict `files` instead, if the guest wrote more than it may."""
+        by_guest = ending.verdict in (Verdict.OK, Verdict.EXCEPTION, Verdict.EXIT, Verdict.CRASHED)
+        if by_guest and usage.files_bytes > limits.files_bytes:
+            return Ending(Verdict.FILES)
+        return ending
+
+    def _refuse(self, ending: Ending) -> Ended:
+        """Return the ending of a run whose guest never began."""
+        self._conversation.begin(None)
+        return _ended(ending, Usage())
+
+    def _set_fuel(self, fuel: int | None) -> None:
+        if self._store.counts_fuel:
+            self._store.set_fuel(FUEL_MAX if fuel is None else fuel)
+        elif fuel is not None:
+            raise SandboxBroken("this cell was not set up to count fuel")
+
+    def _fuel_used(self, fuel: int | None) -> int:
+        return 0 if fuel is None else fuel - self._store.fuel_left()
+
+    # --- from other threads, and the end ---------------------------------------------------------
+    def interrupt(self, verdict: Verdict) -> None:
+        """End the run at hand, or the next at its beginning, with `verdict`. Any thread."""
+        self._turn.interrupt(verdict)
+
+    def files_bytes(self) -> int:
+        """Return the bytes the guest wrote to files in its run. Any thread."""
+        return self._files.written_bytes()
+
+    def close(self) -> None:
+        """Free the instance and its folder. Idempotent."""
+        self._store.close()
+        self._files.close()
+
+
+def _reply_bytes_max(limits: RunLimits) -> int:
+    """A byte that is no text travels as two."""
+    parts = limits.value_bytes + limits.stdout_bytes + limits.stderr_bytes
+    return 2 * parts + _REPLY_ROOM_BYTES
+
+
+def _bytes(piece: wire.Piece) -> bytes:
+    assert isinstance(piece, bytes)  # `unpack_reply` gives nothing else
+    return piece
+
+
+def _ended(ending: Ending, usage: Usage) -> Ended:
+    return Ended(ending.verdict, ending.exit_code, ending.error, usage=usage)
+
+
+def _refusal(name: str, message: str) -> Ending:
+    return Ending(Verdict.EXCEPTION, 1, Error(name, message))
+
+
+def _too_small(limits: RunLimits, floor_bytes: int) -> Error:
+    return Error(
+        "MemoryError",
+        f"the limit of {limits.memory_bytes} bytes is below what the guest holds, {floor_bytes} "
+        "of them from its beginning",
+    )

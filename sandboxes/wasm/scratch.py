@@ -1,0 +1,209 @@
+"""The private folder behind a guest's working directory: files by value, in and out.
+
+It lies on tmpfs where there is one, belongs to one sandbox, and is removed with it. The guest
+chooses the names, depths and links in it, so nothing here follows a link or builds a long path.
+
+Rule 1: names that come in are relative, without `..`; those that go out are found by walking.
+Rule 2: only regular files go out. A link goes nowhere, whatever it points to.
+Rule 3: a walk opens names of one part, and holds a descriptor for each of a few levels. Deeper
+        trees are over the limit. The removal copes with every depth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from sandboxes.errors import MountRefused
+
+#: Where the guest sees it; also its working directory.
+GUEST_PATH: Final = "/work"
+#: Entries of one folder tree; more end the run, as each takes memory of the kernel.
+ENTRIES_MAX: Final = 10_000
+DEPTH_MAX: Final = 64
+_PATH_CHARS_MAX: Final = 4_096
+_NAME_BYTES_MAX: Final = 255
+_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
+class FilesOverLimit(Exception):
+    """What a guest left is more than the limit on files allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What tells whether a file was changed: its change time cannot be set by anybody."""
+
+    inode: int
+    changed_ns: int
+    size_bytes: int
+
+
+class Scratch:
+    """One folder. Owned by the sandbox that mounts it."""
+
+    def __init__(self, parent: str) -> None:
+        """Make the folder in `parent`, open to its owner alone.
+
+        Raises:
+            MountRefused: no folder can be made there.
+        """
+        self.path = os.path.join(parent, f"work-{os.getpid()}-{os.urandom(8).hex()}")
+        try:
+            os.mkdir(self.path, 0o700)
+        except OSError as error:
+            raise MountRefused(f"no folder for files: {error.strerror}") from None
+        self._given: dict[str, _Mark] = {}
+        self._open = True
+
+    def put(self, name: str, data: bytes | bytearray | memoryview) -> None:
+        """Write a file that the guest is to find.
+
+        Raises:
+            MountRefused: the name leads elsewhere, or the file cannot be written.
+        """
+        *folders, last = _parts(name)
+        path = self.path
+        try:
+            for folder in folders:
+                path = f"{path}/{folder}"
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(path, 0o700)
+                if not stat.S_ISDIR(os.lstat(path).st_mode):
+                    raise MountRefused(f"files[{name!r}]: {folder!r} is not a folder")
+            fd = os.open(
+                f"{path}/{last}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600
+            )
+            with open(fd, "wb", buffering=0) as file:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                self._given["/".join((*folders, last))] = _mark(os.fstat(fd))
+        except OSError as error:
+            raise MountRefused(f"files[{name!r}]: {error.strerror}") from None
+
+    def take(self, limit_bytes: int) -> dict[str, bytes]:
+        """Return the files that the guest made or changed, by their names.
+
+        Raises:
+            FilesOverLimit: they are more, larger or deeper than may go out.
+        """
+        found: dict[str, bytes] = {}
+        left_bytes, seen = limit_bytes, 0
+        for name, folder, entry in self._walk():
+            seen += 1
+            if seen > ENTRIES_MAX or len(name) > _PATH_CHARS_MAX:
+                raise FilesOverLimit
+            if not entry.is_file(follow_symlinks=False):
+                continue
+            status = os.stat(entry.name, dir_fd=folder, follow_symlinks=False)
+            if self._given.get(name) == _mark(status):
+                continue
+            if status.st_size > left_bytes:
+                raise FilesOverLimit
+            with open(os.open(entry.name, _READ, dir_fd=folder), "rb", buffering=0) as file:
+                found[name] = file.read(status.st_size)
+            left_bytes -= len(found[name])
+        return found
+
+    def is_crowded(self) -> bool:
+        """Return whether the tree has more entries than it may have. Any thread."""
+        try:
+            for seen, _ in enumerate(self._walk()):
+                if seen >= ENTRIES_MAX:
+                    return True
+        except FilesOverLimit:
+            return True
+        except OSError:
+            pass  # a guest at work moves what is walked; the end of its run is walked again
+        return False
+
+    def _walk(self) -> Iterator[tuple[str, int, os.DirEntry[str]]]:
+        """Yield every entry: its name from the top, its folder's descriptor, itself."""
+        return _walk(os.open(self.path, _FOLDER), "", 1)
+
+    def close(self) -> None:
+        """Remove the folder and all in it. Idempotent; harmless if it is gone."""
+        if self._open:
+            self._open = False
+            remove_tree(self.path)
+
+
+def _walk(folder: int, above: str, depth: int) -> Iterator[tuple[str, int, os.DirEntry[str]]]:
+    """Walk one open folder, and close it.
+
+    Raises:
+        FilesOverLimit: the tree is too deep.
+    """
+    try:
+        if depth > DEPTH_MAX:
+            raise FilesOverLimit
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                name = above + entry.name
+                yield name, folder, entry
+                if entry.is_dir(follow_symlinks=False):
+                    below = os.open(entry.name, _FOLDER, dir_fd=folder)
+                    yield from _walk(below, name + "/", depth + 1)
+    finally:
+        os.close(folder)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a folder however deep it is: what lies deeper is first lifted to its top."""
+    lifted = 0
+    with contextlib.suppress(FileNotFoundError):
+        while entries := _entries(path):
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                for below in _entries(entry.path):
+                    if below.is_dir(follow_symlinks=False):
+                        lifted += 1
+                        os.rename(below.path, f"{path}/{_lifted_name(lifted)}")
+                    else:
+                        os.unlink(below.path)
+                os.rmdir(entry.path)
+        os.rmdir(path)
+
+
+def _lifted_name(number: int) -> str:
+    return f".lifted-{os.getpid()}-{number}-{os.urandom(4).hex()}"
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    with os.scandir(path) as entries:
+        return list(entries)
+
+
+def _parts(name: str) -> list[str]:
+    parts = name.split("/")
+    if "\0" in name or any(part in ("", ".", "..") for part in parts):
+        raise MountRefused(f"files[{name!r}]: a name is relative and has no '..'")
+    if any(len(part.encode("utf-8", "surrogateescape")) > _NAME_BYTES_MAX for part in parts):
+        raise MountRefused(f"files[{name[:40]!r}...]: a part of the name is over 255 bytes")
+    return parts
+
+
+def _mark(status: os.stat_result) -> _Mark:
+    return _Mark(status.st_ino, status.st_ctime_ns, status.st_size)
+
+
+def scratch_parent(spool_path: str) -> str:
+    """Return the folder to make scratch folders in: that of the spool, else one on tmpfs.
+
+    Not the spool itself: guests see that.
+    """
+    if spool_path:
+        return os.path.dirname(spool_path)
+    if os.access("/dev/shm", os.W_OK):  # noqa: S108 - tmpfs; the folder made in it is private
+        return "/dev/shm"  # noqa: S108 - as above
+    import tempfile
+
+    return tempfile.gettempdir()

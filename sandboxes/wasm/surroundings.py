@@ -1,0 +1,113 @@
+"""The files of one sandbox: its directories, its own folder, and what was written.
+
+A fresh guest has not looked at its directories yet, so a sandbox from stock gets them at its
+first run. From then on they are fixed: a later run of a session may bring files, but no mounts.
+"""
+
+from __future__ import annotations
+
+import _thread
+from collections.abc import Sequence
+from typing import Final
+
+from protocol.messages import Mount, Run
+from sandboxes.errors import MountRefused
+from sandboxes.wasm import scratch
+from sandboxes.wasm.meters import Meters
+from sandboxes.wasm.mounts import Preopen, preopens
+from sandboxes.wasm.requests import Pieces
+from sandboxes.wasm.scratch import FilesOverLimit, Scratch
+
+#: What `written_bytes` gives for a tree of too many entries: over every limit.
+CROWDED_BYTES: Final = 1 << 60
+
+
+class Surroundings:
+    """What one guest can reach of the file system. Owned by its sandbox."""
+
+    __slots__ = (
+        "_before_bytes",
+        "_lock",
+        "_meters",
+        "_mounts",
+        "_scratch",
+        "_spool_path",
+        "_writes",
+    )
+
+    def __init__(self, meters: Meters, spool_path: str) -> None:
+        """Begin with nothing."""
+        self._meters = meters
+        self._spool_path = spool_path
+        self._mounts: Sequence[Mount] | None = None
+        self._scratch: Scratch | None = None
+        self._writes = False
+        self._before_bytes = 0
+        self._lock = _thread.allocate_lock()
+
+    @property
+    def work_path(self) -> str:
+        """Where the guest finds its own folder; "" if it has none."""
+        return scratch.GUEST_PATH if self._scratch is not None else ""
+
+    def begin(self, run: Run, pieces: Pieces) -> Sequence[Preopen] | None:
+        """Prepare for a run.
+
+        Returns:
+            The directories the guest is to get, or `None` if it has them already.
+
+        Raises:
+            MountRefused: a directory or a file cannot be given as it was asked for.
+        """
+        opened = self._open(run) if self._mounts is None else None
+        if opened is None and run.mounts and tuple(run.mounts) != self._mounts:
+            raise MountRefused("a session keeps the mounts of its first run")
+        if run.files and self._scratch is None:
+            raise MountRefused("a session whose first run had no files takes none later")
+        for file in run.files:
+            assert self._scratch is not None
+            self._scratch.put(file.name, pieces.data(file.buffer))
+        self._writes = self._scratch is not None or any(m.writable for m in run.mounts)
+        if self._writes:
+            self._before_bytes = self._meters.written_bytes()
+        return opened
+
+    def _open(self, run: Run) -> Sequence[Preopen]:
+        wants_folder = bool(run.files) or run.keep_files or run.session != 0
+        if wants_folder:
+            self._scratch = Scratch(scratch.scratch_parent(self._spool_path))
+        opened = preopens(
+            run.mounts,
+            work_path=self._scratch.path if self._scratch is not None else "",
+            spool_path=self._spool_path if run.spooled or run.session else "",
+        )
+        self._mounts = tuple(run.mounts)
+        return opened
+
+    def written_bytes(self) -> int:
+        """Return what the guest has written to files in this run. Any thread."""
+        with self._lock:
+            if not self._writes:
+                return 0
+            if self._scratch is not None and self._scratch.is_crowded():
+                return CROWDED_BYTES
+            return max(0, self._meters.written_bytes() - self._before_bytes)
+
+    def take_files(self, limit_bytes: int) -> dict[str, bytes]:
+        """Return the files the guest made or changed in its folder.
+
+        Raises:
+            FilesOverLimit: they are more than may go out.
+        """
+        return {} if self._scratch is None else self._scratch.take(limit_bytes)
+
+    def close(self) -> None:
+        """Remove the folder. Idempotent."""
+        with self._lock:
+            self._writes = False
+            kept, self._scratch = self._scratch, None
+        if kept is not None:
+            kept.close()
+
+
+__all__ = ["CROWDED_BYTES", "FilesOverLimit", "Surroundings"]
