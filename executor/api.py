@@ -1,0 +1,437 @@
+"""`Supervisor`: the front door. Opens what a run needs, hands over, closes in the right order.
+
+    Supervisor -> options.make_plan -> launch.Launcher -> client.Client -> the supervisor loop
+                                       handle, running    <-              <-
+
+Rule: nothing is started by the constructor; `open` does it, called by `with` or by the first run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast, overload
+
+from executor import guarantees
+from executor.checks import limits_from
+from executor.client import Client
+from executor.errors import Closed, Misuse, translated
+from executor.launch import Launcher
+from executor.options import Defaults, make_plan
+from executor.pools import Pools, Sizes
+from executor.spool import Spool
+from protocol.limits import Limits
+from protocol.messages import AskStatistics, Drain, Message
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from types import TracebackType
+
+    from executor.guarantees import Guarantee
+    from executor.handle import RunHandle
+    from executor.isolate import Connection
+    from executor.options import FunctionsGiven, Plan, RunOptions, SessionOptions
+    from executor.outcome import Outcome
+    from executor.sandboxed import Sandboxed
+    from executor.session import Session
+    from executor.statistics import Statistics
+    from sandboxes.wasm.image import Compiled, Image
+
+type Isolate = Literal["interpreter", "process", "inline"]
+
+CELLS_MAX = 1_024
+QUEUE_MAX_MAX = 1_000_000
+#: Warmed sandboxes in each cell: enough for the runs that come while one is being replaced.
+STOCK = 3
+#: How long `close` lets runs at hand go on before they are killed, where it is not told.
+CLOSE_WITHIN_S = 5.0
+#: On top of that: killing cells and ending the loop.
+CLOSE_GRACE_S = 5.0
+STATISTICS_WAIT_S = 10.0
+
+
+class Supervisor:
+    """Runs untrusted code in cells that it starts, watches and replaces. Thread-safe.
+
+    ```python
+    with Supervisor(limits=Limits(wall_s=2)) as supervisor:
+        outcome = supervisor.run("sum(rows)", inputs={"rows": [1, 2, 3]})
+        assert outcome.value == 6
+    ```
+
+    Args:
+        image: what guests find installed; None for plain CPython with its standard library.
+        limits: of each run that does not say otherwise: a `Limits` or a dict of its fields.
+        cells: runs at the same time; None for one on each usable CPU.
+        functions: host functions of every run, by name or as a list.
+        isolate: where deadlines are kept: "interpreter" (an interpreter of its own in this
+            process, which goes on while the host is busy), "process", or "inline" (a thread, the
+            quickest to start).
+        queue_max: runs that may wait; one more is refused.
+        require: names of guarantees without which nothing must run; see `guarantees`.
+        tenant: on whose behalf runs are that do not say otherwise.
+        stock: warmed sandboxes that each cell keeps.
+
+    Raises:
+        Misuse: an argument can never work.
+        Unavailable: a required guarantee is not held on this machine.
+    """
+
+    def __init__(
+        self,
+        image: Image | None = None,
+        *,
+        limits: Limits | Mapping[str, Any] | None = None,
+        cells: int | None = None,
+        functions: FunctionsGiven | None = None,
+        isolate: Isolate = "interpreter",
+        queue_max: int = 1_000,
+        require: Iterable[str] = (),
+        tenant: str = "",
+        stock: int | None = None,
+    ) -> None:
+        if isolate not in ("interpreter", "process", "inline"):
+            problem = f'must be "interpreter", "process" or "inline", not {isolate!r}'
+            raise Misuse("isolate", problem)
+        self._guarantees = guarantees.of_wasm(isolate=isolate)
+        guarantees.require(require, self._guarantees)
+        cells = usable_cpus() if cells is None else _count(cells, "cells", 1, CELLS_MAX)
+        is_inline = isolate == "inline"
+        self._sizes = Sizes(
+            cells=cells,
+            spares=0 if is_inline else 1,
+            stock=_count(stock or (1 if is_inline else STOCK), "stock", 1, CELLS_MAX),
+            queue_max=_count(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
+        )
+        self._image = image
+        self._isolate = isolate
+        self._defaults = Defaults(limits_from(limits, Limits()), _table(functions), tenant)
+        self._lock = threading.Lock()
+        self._sessions = itertools.count(1)
+        self._connection: Connection | None = None
+        self._launcher: Launcher | None = None
+        self._spool: Spool | None = None
+        self._is_closed = False
+
+    # --- life ------------------------------------------------------------------------------------
+    def open(self) -> Self:
+        """Start the supervisor loop and its first cells. Idempotent; the first run does it too.
+
+        The first time on a machine the image is built and compiled, which takes some seconds.
+
+        Raises:
+            ImageFailed: the image cannot be built or loaded.
+            Closed: the supervisor was closed.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise Closed("supervisor")
+            if self._launcher is None:
+                self._open()
+        return self
+
+    def close(self, *, within_s: float = CLOSE_WITHIN_S) -> None:
+        """Take no more runs, let those at hand go on for `within_s`, then kill them. Idempotent.
+
+        Args:
+            within_s: seconds; 0 kills at once. Every run gets its outcome either way.
+        """
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+            launcher, connection = self._launcher, self._connection
+        if launcher is None or connection is None:
+            return
+        client = launcher.client
+        client.send_quietly(Drain(round(max(0.0, within_s) * 1_000)))
+        client.wait_ended(max(0.0, within_s) + CLOSE_GRACE_S)
+        client.close_begins()
+        connection.close()
+        client.wait_ended(CLOSE_GRACE_S)
+        launcher.close()
+        if self._spool is not None:
+            self._spool.close()
+
+    async def aclose(self, *, within_s: float = CLOSE_WITHIN_S) -> None:
+        """Close as `close` does, without blocking the event loop."""
+        import asyncio
+
+        await asyncio.to_thread(self.close, within_s=within_s)
+
+    def __enter__(self) -> Self:
+        return self.open()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close(within_s=CLOSE_WITHIN_S if error is None else 0.0)
+
+    async def __aenter__(self) -> Self:
+        import asyncio
+
+        return await asyncio.to_thread(self.open)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose(within_s=CLOSE_WITHIN_S if error is None else 0.0)
+
+    def __del__(self) -> None:
+        if getattr(self, "_launcher", None) is not None and not self._is_closed:
+            warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
+
+    # --- runs ------------------------------------------------------------------------------------
+    def run(self, code: str | None = None, **options: Unpack[RunOptions]) -> Outcome:
+        """Run Python code, or a .wasm program, in a fresh sandbox and wait for its outcome.
+
+        Callbacks are called on this thread.
+
+        Args:
+            code: Python source; None where `module` is given.
+            options: see `RunOptions`.
+
+        Returns:
+            How it ended; also where the guest raised, looped or was cut off.
+
+        Raises:
+            Misuse: an argument can never work; nothing ran.
+            Refused: no cell became free, or the supervisor is closing; nothing ran.
+            SupervisorLost: the supervisor's loop ended under the run.
+            ImageFailed: the image or the module cannot be loaded.
+        """
+        return self.launcher().run(self.plan(code, options))
+
+    async def arun(self, code: str | None = None, **options: Unpack[RunOptions]) -> Outcome:
+        """Run as `run` does, without blocking the event loop.
+
+        Callbacks and async functions are called on the running loop. Cancelling the await returns
+        at once and ends the run.
+        """
+        return await self.launcher().arun(self.plan(code, options))
+
+    def start(self, code: str | None = None, **options: Unpack[RunOptions]) -> RunHandle:
+        """Begin a run as `run` does and return a handle on it.
+
+        Callbacks are called on threads of the supervisor's, one at a time for each run.
+
+        Raises:
+            Misuse: an argument can never work; nothing ran.
+        """
+        return self.launcher().start(self.plan(code, options))
+
+    def session(self, **options: Unpack[SessionOptions]) -> Session:
+        """Return a session: runs in it share one sandbox, with its globals, imports and files.
+
+        Args:
+            options: what holds for all of its runs; see `SessionOptions`.
+        """
+        from executor.session import Session
+
+        return Session(self, options)
+
+    def map(
+        self,
+        code: str,
+        inputs: Iterable[Mapping[str, object]],
+        /,
+        *,
+        ordered: bool = True,
+        **options: Unpack[RunOptions],
+    ) -> Iterator[Outcome]:
+        """Run the same code once for each of many inputs, each in a fresh sandbox.
+
+        A bounded number is in flight, so `inputs` may be endless. Leaving the iterator early
+        cancels what is in flight.
+
+        Args:
+            code: Python source.
+            inputs: for each run the names and values that become its globals.
+            ordered: True for outcomes in the order of `inputs`, False for as they come.
+            options: see `RunOptions`.
+
+        Yields:
+            The outcome of each run.
+        """
+        from executor import batch
+
+        starts = (lambda item=item: self._start_one(code, item, options) for item in inputs)
+        return batch.drive(starts, ordered=ordered, in_flight=self.in_flight)
+
+    def amap(
+        self,
+        code: str,
+        inputs: Iterable[Mapping[str, object]],
+        /,
+        *,
+        ordered: bool = True,
+        **options: Unpack[RunOptions],
+    ) -> AsyncIterator[Outcome]:
+        """Run as `map` does, without blocking the event loop."""
+        from executor import batch
+
+        starts = (lambda item=item: self._start_one(code, item, options) for item in inputs)
+        return batch.adrive(starts, ordered=ordered, in_flight=self.in_flight)
+
+    @overload
+    def sandboxed[**P, R](self, function: Callable[P, R], /) -> Sandboxed[P, R]: ...
+
+    @overload
+    def sandboxed[**P, R](
+        self, /, **options: Unpack[RunOptions]
+    ) -> Callable[[Callable[P, R]], Sandboxed[P, R]]: ...
+
+    def sandboxed[**P, R](
+        self, function: Callable[P, R] | None = None, /, **options: Unpack[RunOptions]
+    ) -> Sandboxed[P, R] | Callable[[Callable[P, R]], Sandboxed[P, R]]:
+        """Make a plain function run in a sandbox: its source is shipped, its call is typed.
+
+        ```python
+        @supervisor.sandboxed(limits={"wall_s": 1})
+        def area(width: float, height: float) -> float:
+            return width * height
+
+        area(2.0, 3.0)  # 6.0, computed by a guest
+        ```
+
+        Arguments are held to the annotations before anything is sent, the result afterwards. The
+        function must stand alone: no closure, no globals; it imports what it needs.
+
+        Args:
+            function: the function, where the decorator is used without arguments.
+            options: see `RunOptions`; without `inputs`, `result`, `mode` and `module`.
+
+        Raises:
+            Misuse: the function cannot be shipped; the text says what to change.
+        """
+        from executor.sandboxed import Sandboxed
+
+        if function is not None:
+            return Sandboxed(self, function, options)
+        return lambda function: Sandboxed(self, function, options)
+
+    # --- knowledge -------------------------------------------------------------------------------
+    def statistics(self) -> Statistics:
+        """Return a snapshot of cells, queue, restarts and lateness.
+
+        Raises:
+            SupervisorLost: the loop does not answer.
+        """
+        from executor.statistics import Statistics
+
+        return Statistics.from_json(self.launcher().ask(AskStatistics(), STATISTICS_WAIT_S))
+
+    def guarantees(self) -> tuple[Guarantee, ...]:
+        """Return each named guarantee, whether it is held here, and why."""
+        return self._guarantees
+
+    # --- for our own modules ---------------------------------------------------------------------
+    def launcher(self) -> Launcher:
+        """Return what starts runs, opening the supervisor if need be."""
+        if self._launcher is None or self._is_closed:
+            self.open()
+        assert self._launcher is not None
+        return self._launcher
+
+    def plan(self, code: str | None, options: RunOptions) -> Plan:
+        """Return a checked run."""
+        plan = make_plan(code, options, self._defaults)
+        if plan.program == "module":
+            plan.source = _compiled_module(options["module"], plan.limits)
+        return plan
+
+    def next_session(self) -> int:
+        """Return the number of a new session."""
+        return next(self._sessions)
+
+    def tell(self, message: Message) -> None:
+        """Send a message that asks for no answer; dropped where nothing listens any more."""
+        if self._launcher is not None:
+            self._launcher.client.send_quietly(message)
+
+    @property
+    def in_flight(self) -> int:
+        """How many runs of one batch to have at hand: every cell busy, and the next ones queued."""
+        return min(self._sizes.cells * 3, self._sizes.cells + self._sizes.queue_max)
+
+    def _start_one(self, code: str, inputs: Mapping[str, object], options: RunOptions) -> RunHandle:
+        both = cast("RunOptions", {**options, "inputs": inputs})
+        return self.start(code, **both)
+
+    def _open(self) -> None:
+        from executor import isolate
+        from sandboxes.errors import SandboxError
+
+        connection: Connection | None = None
+        try:
+            self._compiled(self._defaults.limits.fuel is not None)  # before anything is started
+            connection = isolate.start(self._isolate)
+            client = Client(connection.socket, checked=self._isolate != "inline")
+            pools = Pools(
+                client, compiled=self._compiled, sizes=self._sizes, limits=self._defaults.limits
+            )
+            self._spool = Spool(connection.spool_path)
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            if isinstance(error, SandboxError | OSError):
+                raise translated(error) from error
+            raise
+        self._connection = connection
+        self._launcher = Launcher(client, pools, self._spool)
+
+    def _compiled(self, fuel: bool) -> Compiled:
+        """Return the image, compiled; builds it if this machine does not have it."""
+        from sandboxes.wasm.image import BASE, ensure, quick_path
+
+        image = self._image or BASE
+        known = quick_path(image, fuel=fuel) if self._isolate == "inline" else None
+        return known or ensure(image, fuel=fuel)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._is_closed else "open" if self._launcher else "not open"
+        return f"<Supervisor, {self._sizes.cells} cells, {self._isolate}, {state}>"
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, min(len(os.sched_getaffinity(0)), CELLS_MAX))
+    return max(1, min(os.process_cpu_count() or 1, CELLS_MAX))
+
+
+def _count(given: object, name: str, low: int, high: int) -> int:
+    if type(given) is not int:
+        raise Misuse(name, f"must be an int, not {given!r}")
+    if not low <= given <= high:
+        raise Misuse(name, f"must be {low} to {high}, not {given}")
+    return given
+
+
+def _compiled_module(module: object, limits: Limits) -> bytes:
+    """Return the path of a .wasm program, compiled, as the buffer of a run."""
+    from sandboxes.errors import ImageError
+    from sandboxes.wasm.image import compile_module
+
+    if not isinstance(module, str | bytes | os.PathLike):
+        raise Misuse("module", f"must be a path or bytes, not {type(module).__name__}")
+    try:
+        return os.fsencode(compile_module(module, fuel=limits.fuel is not None).path)
+    except ImageError as error:
+        raise translated(error) from None
+
+
+def _table(functions: FunctionsGiven | None) -> Any:
+    if not functions:
+        return None
+    from executor.functions import Functions
+
+    return Functions.of(functions)

@@ -1,0 +1,370 @@
+"""One run at hand: its frames in, the caller's callbacks called, one `Outcome` out.
+
+Frames are taken in order by one thread at a time: the caller's own in `run`, its event loop in
+`arun`, a thread of ours for a handle that has callbacks. `executor.handle` sees to that.
+
+Rule 1: what a cell says is attacker data. A frame that is malformed, out of turn or over a limit
+        ends the run as crashed, and is the last one looked at.
+Rule 2: a run ends once. What still comes afterwards is dropped.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from executor.errors import Refused, SessionLost, SupervisorLost
+from executor.outcome import Entry, Failure, Note, Outcome, Timings, Truncated, Usage
+from protocol.errors import BudgetExceeded, ProtocolError, RemoteProtocolError, printable
+from protocol.frames import Frame
+from protocol.messages import (
+    Cancel,
+    Done,
+    HostCall,
+    Log,
+    Lost,
+    Output,
+    Placed,
+    Progress,
+    Verdict,
+)
+from protocol.messages import Refused as RefusedMessage
+
+if TYPE_CHECKING:
+    import codecs
+    from collections.abc import Callable, Sequence
+
+    from executor.client import Client
+    from executor.functions import Calls
+    from executor.options import Plan
+
+#: What the reader thread delivers; an error ends the run.
+type Item = Frame | SupervisorLost | ProtocolError
+
+#: As in the cell: entries and notes of one run.
+NOTES_MAX = 10_000
+
+
+class _Stream:
+    """What came of one stream, up to its limit."""
+
+    __slots__ = ("_callback", "_decoder", "_room_bytes", "pieces", "truncated")
+
+    def __init__(self, limit_bytes: int, callback: Callable[[str], object] | None) -> None:
+        self.pieces: list[bytes] = []
+        self.truncated = False
+        self._room_bytes = limit_bytes
+        self._callback = callback
+        self._decoder: codecs.IncrementalDecoder | None = None
+
+    def take(self, data: bytes) -> None:
+        if len(data) > self._room_bytes:
+            self.truncated = True
+            data = data[: self._room_bytes]
+        self._room_bytes -= len(data)
+        if not data:
+            return
+        self.pieces.append(data)
+        if self._callback is not None:
+            self._tell(data, final=False)
+
+    def end(self) -> bytes:
+        """Tell the callback what a cut character leaves, and return the whole."""
+        if self._decoder is not None:
+            self._tell(b"", final=True)
+        return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
+
+    def _tell(self, data: bytes, *, final: bool) -> None:
+        if self._decoder is None:
+            import codecs
+
+            self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        text = self._decoder.decode(data, final)
+        if text and self._callback is not None:
+            self._callback(text)
+
+
+class Running:
+    """One run, from its submission to its outcome."""
+
+    __slots__ = (
+        "_caller_error", "_calls", "_client", "_ending", "_logs", "_notes", "_plan", "_queued_s",
+        "_run_id", "_stderr", "_stdout", "began", "error", "taken_bytes",
+    )  # fmt: skip
+
+    def __init__(self, plan: Plan, client: Client, calls: Calls | None) -> None:
+        self._run_id = 0
+        self.began = False
+        #: Of the payloads that were taken, for whoever bounds those that wait.
+        self.taken_bytes = 0
+        self.error: BaseException | None = None
+        self._caller_error: Exception | None = None
+        self._plan = plan
+        self._client = client
+        self._calls = calls
+        self._stdout = _Stream(plan.run_limits.stdout_bytes, plan.on_stdout)
+        self._stderr = _Stream(plan.run_limits.stderr_bytes, plan.on_stderr)
+        self._logs: list[Entry] = []
+        self._notes = 0
+        self._queued_s = 0.0
+        self._ending: Outcome | None = None
+
+    @property
+    def run_id(self) -> int:
+        """The number of the run; 0 before it has one."""
+        return self._run_id
+
+    @run_id.setter
+    def run_id(self, number: int) -> None:
+        self._run_id = number
+        if self._calls is not None:
+            self._calls.run_id = number
+
+    @property
+    def is_over(self) -> bool:
+        """True if `outcome` has something to give."""
+        return self._ending is not None or self.error is not None
+
+    def take(self, item: Item) -> bool:
+        """Take the next frame; return whether it was the last one that counts.
+
+        Raises:
+            Exception: whatever one of the caller's callbacks raised; the run is then given up.
+        """
+        if isinstance(item, Frame):
+            self.taken_bytes += len(item.payload)
+        if self.is_over:
+            return True
+        match item:
+            case SupervisorLost():
+                self._fail(SupervisorLost(item.cause, began=self.began))
+                return True
+            case ProtocolError():
+                self._break_off(str(item))
+                return True
+        try:
+            message, buffers = self._client.decode(item)
+            self._check(message, buffers)
+        except ProtocolError as error:
+            self._break_off(f"its cell broke the protocol: {printable(str(error))}")
+            return True
+        try:
+            self._handle(message, buffers)
+        except ProtocolError as error:
+            self._break_off(f"its cell broke the protocol: {printable(str(error))}")
+        except BaseException as error:
+            self._fail(error)
+            self.cancel()
+            raise
+        return self.is_over
+
+    def outcome(self) -> Outcome:
+        """Return how the run ended.
+
+        Raises:
+            Refused: it never began.
+            SupervisorLost: the loop ended under it.
+        """
+        if self._caller_error is not None:
+            raise self._caller_error
+        if self.error is not None:
+            raise self.error
+        assert self._ending is not None, "asked for the outcome of a run that is not over"
+        return self._ending
+
+    def cancel(self) -> None:
+        """Give the run up, wherever it is. Any thread. Its ending still comes."""
+        self.end_calls()
+        self._client.send_quietly(Cancel(), self.run_id)
+
+    def give_up(self, error: Exception) -> None:
+        """Cancel the run for an error of the caller's, which `outcome` raises. Any thread."""
+        self._caller_error = error
+        self.cancel()
+
+    def end_calls(self) -> None:
+        """Cancel the host call at hand, if there is one. Any thread. Idempotent."""
+        if self._calls is not None:
+            self._calls.cancel()
+
+    # --- messages --------------------------------------------------------------------------------
+    def _check(self, message: object, buffers: Sequence[memoryview]) -> None:
+        match message:
+            case Output() if len(buffers) != 1:
+                raise RemoteProtocolError("an output without its piece")
+            case Log() | Progress():
+                self._notes += 1
+                if self._notes > NOTES_MAX:
+                    raise RemoteProtocolError(f"over {NOTES_MAX} log entries and notes")
+            case HostCall() if self._calls is None or self._calls.is_at_hand:
+                raise RemoteProtocolError("a host call out of turn")
+            case HostCall(call) if call > self._plan.limits.host_calls:
+                raise RemoteProtocolError("more host calls than its limit")
+            case Done():
+                indices = (message.value, message.stdout, message.stderr, message.out_of_band)
+                named = [at for at in indices if at is not None]
+                named += [file.buffer for file in message.files]
+                if named and max(named) >= len(buffers):
+                    raise RemoteProtocolError("a buffer is named that is not there")
+                for file in message.files:
+                    if not _is_plain(file.name):
+                        raise RemoteProtocolError("a file is named outside its folder")
+
+    def _handle(self, message: object, buffers: Sequence[memoryview]) -> None:
+        match message:
+            case Placed(queued_us=queued_us):
+                self.began = True
+                self._queued_s = queued_us / 1e6
+            case Output(stream):
+                (self._stdout if stream == "stdout" else self._stderr).take(bytes(buffers[0]))
+            case Log():
+                fields = {field.name: field.value for field in message.fields}
+                entry = Entry(message.level, message.logger, message.message, fields)
+                self._logs.append(entry)
+                if self._plan.on_log is not None:
+                    self._plan.on_log(entry)
+            case Progress(permille, text):
+                if self._plan.on_progress is not None:
+                    self._plan.on_progress(Note(permille / 1_000, text))
+            case HostCall():
+                if self._calls is not None:
+                    self._calls.begin(message, buffers)
+            case Done(error=lost) if lost is not None and self._is_session_lost(message):
+                self._fail(SessionLost(printable(lost.message)))
+            case Done():
+                self._end(self._from_done(message, buffers))
+            case Lost(verdict, cause, ran_us):
+                failure = Failure(_LOSS_NAMES.get(verdict, "SandboxLost"), printable(cause))
+                verdict = Verdict.CRASHED if verdict is Verdict.OK else verdict
+                self._end(self._bare(verdict, failure, Usage(wall_s=ran_us / 1e6)))
+            case RefusedMessage():
+                self._take_refusal(message)
+            case _:
+                raise RemoteProtocolError(f"a {type(message).__name__} about a run")
+
+    def _is_session_lost(self, done: Done) -> bool:
+        return (
+            done.verdict is Verdict.CRASHED
+            and done.error is not None
+            and done.error.name == "SessionLost"
+            and self._plan.session != 0
+            and not self._plan.session_new
+        )
+
+    def _take_refusal(self, refused: RefusedMessage) -> None:
+        if refused.reason == "cancelled":
+            self._end(self._bare(Verdict.CANCELLED, Failure("Cancelled", "before it began")))
+        elif refused.reason == "session_lost":
+            self._fail(SessionLost(printable(refused.detail)))
+        else:
+            self._fail(Refused(refused.reason, printable(refused.detail)))
+
+    def _from_done(self, done: Done, buffers: Sequence[memoryview]) -> Outcome:
+        if done.stdout is not None:
+            self._stdout.take(bytes(buffers[done.stdout]))
+        if done.stderr is not None:
+            self._stderr.take(bytes(buffers[done.stderr]))
+        verdict = done.verdict
+        failure = None
+        if done.error is not None:
+            failure = Failure(done.error.name, done.error.message, done.error.traceback)
+        files = {file.name: bytes(buffers[file.buffer]) for file in done.files}
+        value: object = None
+        decoding_began = time.perf_counter()
+        if done.value is not None and verdict is Verdict.OK:
+            value, refusal = self._decode(done, buffers)
+            if refusal is not None:
+                verdict, failure = refusal
+        decode_s = time.perf_counter() - decoding_began
+        usage, timings, plan = done.usage, done.timings, self._plan
+        stdout, stderr = self._stdout.end(), self._stderr.end()
+        return Outcome(
+            verdict,
+            value,
+            failure,
+            stdout.decode("utf-8", "replace"),
+            stderr.decode("utf-8", "replace"),
+            Truncated(
+                done.truncated_stdout or self._stdout.truncated,
+                done.truncated_stderr or self._stderr.truncated,
+            ),
+            done.exit_code,
+            files,
+            tuple(self._logs),
+            Usage(
+                usage.wall_us / 1e6,
+                usage.cpu_us / 1e6,
+                usage.fuel,
+                usage.peak_memory_bytes,
+                usage.host_calls,
+                usage.stdout_bytes,
+                usage.stderr_bytes,
+                usage.files_bytes,
+            ),
+            Timings(
+                self._queued_s,
+                plan.encode_s + timings.encode_us / 1e6,
+                timings.start_us / 1e6,
+                timings.run_us / 1e6,
+                decode_s + timings.decode_us / 1e6,
+            ),
+            stdout,
+            stderr,
+        )
+
+    def _decode(
+        self, done: Done, buffers: Sequence[memoryview]
+    ) -> tuple[object, tuple[Verdict, Failure] | None]:
+        from protocol.values import Budget, decode
+
+        assert done.value is not None
+        first = len(buffers) if done.out_of_band is None else done.out_of_band
+        body, behind = buffers[done.value], buffers[first:]
+        limit_bytes = self._plan.run_limits.value_bytes
+        try:
+            if body.nbytes + sum(buffer.nbytes for buffer in behind) > limit_bytes:
+                raise BudgetExceeded("value", f"over the limit of {limit_bytes} bytes")
+            return decode(bytes(body), behind, budget=Budget(bytes_max=limit_bytes)), None
+        except BudgetExceeded as error:
+            return None, (Verdict.VALUE, Failure("ValueTooLarge", printable(str(error))))
+        except ProtocolError as error:
+            text = f"its cell sent a value that cannot be read: {printable(str(error))}"
+            return None, (Verdict.CRASHED, Failure("SandboxLost", text))
+
+    # --- endings ---------------------------------------------------------------------------------
+    def _bare(self, verdict: Verdict, failure: Failure, usage: Usage | None = None) -> Outcome:
+        stdout, stderr = self._stdout.end(), self._stderr.end()
+        return Outcome(
+            verdict,
+            error=failure,
+            stdout=stdout.decode("utf-8", "replace"),
+            stderr=stderr.decode("utf-8", "replace"),
+            truncated=Truncated(self._stdout.truncated, self._stderr.truncated),
+            logs=tuple(self._logs),
+            usage=usage or Usage(),
+            timings=Timings(queued_s=self._queued_s, encode_s=self._plan.encode_s),
+            stdout_raw=stdout,
+            stderr_raw=stderr,
+        )
+
+    def _break_off(self, cause: str) -> None:
+        self.cancel()
+        self._end(self._bare(Verdict.CRASHED, Failure("SandboxLost", cause)))
+
+    def _end(self, outcome: Outcome) -> None:
+        self._ending = outcome
+
+    def _fail(self, error: BaseException) -> None:
+        self.error = error
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether a file of that name stays in the folder that a host writes it to."""
+    return "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))
+
+
+_LOSS_NAMES = {
+    Verdict.TIMEOUT: "Timeout",
+    Verdict.MEMORY: "MemoryLimit",
+    Verdict.CANCELLED: "Cancelled",
+}
