@@ -23,23 +23,18 @@ is ever unpickled, unmarshalled or evaluated.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from protocol.errors import BudgetExceeded, RemoteProtocolError, ValueRefused
+from protocol.errors import BudgetExceeded
 from protocol.values import plain, shape
-from protocol.values.audit import Table, TableError, audit
-from protocol.values.build import Builder, Unbuildable
-from protocol.values.flatten import Circular, Flattener
 from protocol.values.parts import Budget, Buffer, Encoded, buffer_bytes
-from protocol.values.records import Member, Record, class_name_of
-from protocol.values.refusing import Refused, find_path
+
+if TYPE_CHECKING:
+    from protocol.values.records import Member, Record, class_name_of
 
 __all__ = ["Budget", "Encoded", "Member", "Record", "class_name_of", "decode", "encode"]
 
-_TABLE_MARK = b"#"
-#: The array, the rows, a row, its items, a reference.
-_TABLE_LEVELS = 5
 _NO_CLASSES: Mapping[str, type] = {}
 
 
@@ -57,11 +52,13 @@ def encode(value: object, *, root: str = "value", budget: Budget = Budget()) -> 
     """
     body = plain.dump(value)
     if body is not None:
-        encoded = Encoded(body)
+        encoded = Encoded(body, [])
         if budget.depth_max < plain.PLAIN_DEPTH_MAX and shape.is_deeper(body, budget.depth_max):
             raise BudgetExceeded(root, f"deeper than {budget.depth_max}")
     else:
-        encoded = _encode_table(value, root, budget)
+        from protocol.values import table
+
+        encoded = table.encode(value, root, budget)
     _check_size(encoded.body, encoded.buffers, root, budget)
     _check_nodes(encoded.body, root, budget)
     return encoded
@@ -93,70 +90,28 @@ def decode(
     body = bytes(body)
     _check_size(body, buffers, root, budget)
     _check_nodes(body, root, budget)
-    if body.startswith(_TABLE_MARK):
-        return _decode_table(body, buffers, root, budget, classes)
+    if body.startswith(plain.TABLE_MARK):
+        from protocol.values import table
+
+        return table.decode(body, buffers, root, budget, classes)
     levels = min(budget.depth_max, plain.PLAIN_DEPTH_MAX)
     if shape.is_deeper(body, levels):
         raise BudgetExceeded(root, f"deeper than {levels}")
-    return _parse(body.decode)
+    return plain.parse(body)
 
 
-# --- the graph form ------------------------------------------------------------------------------
-def _encode_table(value: object, root: str, budget: Budget) -> Encoded:
-    try:
-        if sys.get_int_max_str_digits() == plain.DIGITS_MAX:
-            try:
-                return _write_table(value, budget, is_careful=False)
-            except ValueError:  # half a surrogate pair, or a long int
-                pass
-        return _write_table(value, budget, is_careful=True)
-    except Refused as refused:
-        kind = BudgetExceeded if refused.is_over_budget else ValueRefused
-        raise kind(find_path(value, refused.part, root), refused.reason) from None
+def __getattr__(name: str) -> object:
+    # The graph form takes longer to import than all the rest; a run of plain values needs none.
+    if name in ("Member", "Record", "class_name_of"):
+        from protocol.values import records
+
+        return getattr(records, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def _write_table(value: object, budget: Budget, *, is_careful: bool) -> Encoded:
-    flattener = Flattener(nodes_max=budget.nodes_max, is_circular=False, is_careful=is_careful)
-    try:
-        table = flattener.flatten(value)
-    except Circular:
-        flattener = Flattener(nodes_max=budget.nodes_max, is_circular=True, is_careful=is_careful)
-        table = flattener.flatten(value)
-    try:
-        audit(table, budget.depth_max)
-    except TableError as wrong:
-        part = flattener.objects[wrong.row] if wrong.row >= 0 else value
-        raise Refused(part, wrong.reason, is_over_budget=wrong.is_over_budget) from None
-    text = plain.to_text([table.root, table.shells, table.nodes])
-    return Encoded(_TABLE_MARK + text.encode(), flattener.buffers)
-
-
-def _decode_table(
-    body: bytes, buffers: Sequence[Buffer], root: str, budget: Budget, classes: Mapping[str, type]
-) -> object:
-    if shape.is_deeper(body, _TABLE_LEVELS):
-        raise RemoteProtocolError("value: not a table")
-    match _parse(body[1:].decode):
-        case [found, list() as shells, list() as nodes]:
-            table = Table(found, shells, nodes)
-        case _:
-            raise RemoteProtocolError("value: not a table")
-    try:
-        audit(table, budget.depth_max)
-        return Builder(table, buffers, classes).build()
-    except TableError as wrong:
-        if wrong.is_over_budget:
-            raise BudgetExceeded(root, wrong.reason) from None
-        raise RemoteProtocolError(f"value: row {wrong.row}: {wrong.reason}") from None
-    except Unbuildable as wrong:
-        raise RemoteProtocolError("value: parts that make no value of their type") from wrong
-
-
-def _parse(decode_utf_8: Callable[[], str]) -> object:
-    try:
-        return plain.from_text(decode_utf_8())
-    except (ValueError, RecursionError):
-        raise RemoteProtocolError("value: not JSON in UTF-8") from None
+def import_all() -> None:
+    """Import what is otherwise imported at the first value that is not plain."""
+    from protocol.values import table  # noqa: F401 - for the import alone
 
 
 # --- budgets -------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ guard, and a bounded cost, as a tuple shared n times within itself is hashed 2**
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ HASH_STEPS_FREE: Final = 100_000
 LITERAL: Final = frozenset({"list", "tuple", "set", "frozenset", "pairs", "dict"})
 LINKED: Final = frozenset({"list&", "tuple&", "set&", "frozenset&", "pairs&", "dict&"})
 DATA: Final = frozenset({"bytes", "bytearray", "view", "bytes@", "bytearray@", "view@"})
+#: Containers that hash their items, or every other one.
+HASHED: Final = frozenset({"set", "frozenset", "pairs"})
 _SHELLS: Final = frozenset({"list", "dict", "pairs", "set"})
 _UNHASHABLE: Final = frozenset({"list", "dict", "pairs", "set", "bytearray", "bytearray@"})
 _ITEM: Final = SCALARS | {list}
@@ -99,12 +102,9 @@ class _Audit:
     def _check_row(self, number: int, row: Row, limit: int) -> str:
         if type(row) is not list or not row or type(row[0]) is not str:
             raise TableError("not a row", number)
-        op = row[0]
+        op: str = row[0]
         if op in LITERAL:
-            items = self._payload(number, row, op)
-            if not set(map(type, items)) <= SCALARS:
-                raise TableError("a literal with parts", number)
-            self._note(number, row, op, items, [])
+            self._check_literal(number, row, op)
         elif op in LINKED:
             op = op[:-1]
             items = self._payload(number, row, op)
@@ -116,21 +116,32 @@ class _Audit:
             self._check_leaf(number, row, op, limit)
         return op
 
-    def _payload(self, number: int, row: Row, op: str) -> list[object]:
+    def _check_literal(self, number: int, row: Row, op: str) -> None:
+        items = self._payload(number, row, op)
+        if not SCALARS.issuperset(map(type, items)):
+            raise TableError("a literal with parts", number)
+        self._items_count += len(items)
+        self._steps[number] += len(items)
+        if op in _UNHASHABLE:
+            self._heights[number] = 0
+
+    def _payload(self, number: int, row: Row, op: str) -> Collection[object]:
         if len(row) == 2:
             payload = row[1]
             if op == "dict" and type(payload) is dict:
-                return list(payload.values())
-            if op != "dict" and type(payload) is list and not (op == "pairs" and len(payload) % 2):
-                return payload
+                return payload.values()
+            # On the way out a tuple stands for the array that it becomes.
+            is_array = op != "dict" and type(payload) in (list, tuple)
+            if is_array and not (op == "pairs" and len(payload) % 2):
+                return payload  # type: ignore[no-any-return]  # one of those two
         raise TableError("not the parts of that type", number)
 
-    def _record_items(self, number: int, row: Row) -> list[object]:
+    def _record_items(self, number: int, row: Row) -> Collection[object]:
         if len(row) != 4 or row[2] not in KINDS or not is_name(row[1]) or type(row[3]) is not dict:
             raise TableError("not a record", number)
         if not all(map(str.isidentifier, row[3])):
             raise TableError("a field without a name", number)
-        return list(row[3].values())
+        return row[3].values()
 
     def _check_leaf(self, number: int, row: Row, op: str, limit: int) -> None:
         arity = 1 if op in DATA else PUT[op][0] if op in PUT else -1
@@ -142,12 +153,9 @@ class _Audit:
         if links := self._references(row[1:], limit, number):
             self._links[number] = links
 
-    def _references(self, items: list[object], limit: int, number: int) -> list[int]:
-        kinds = set(map(type, items))
-        if not kinds <= _ITEM:
+    def _references(self, items: Collection[object], limit: int, number: int) -> list[int]:
+        if not _ITEM.issuperset(map(type, items)):
             raise TableError("an item that is neither scalar nor reference", number)
-        if list not in kinds:
-            return []
         links: list[int] = []
         for item in items:
             if type(item) is list:
@@ -156,21 +164,22 @@ class _Audit:
                 links.append(item[0])
         return links
 
-    def _note(self, number: int, row: Row, op: str, items: list[object], links: list[int]) -> None:
+    def _note(
+        self, number: int, row: Row, op: str, items: Collection[object], links: list[int]
+    ) -> None:
         self._items_count += len(items)
         if links:
             self._links[number] = links
-        if op in ("set", "frozenset", "pairs"):
-            if links:
-                self._keys.append((number, items[::2] if op == "pairs" else items))
-            else:
-                self._steps[number] = 1 + len(items)
+            if op in HASHED:
+                self._keys.append((number, row[1][::2] if op == "pairs" else row[1]))
         if op in _UNHASHABLE or (op == "record" and row[2] == "mutable"):
             self._heights[number] = 0
-        elif op in ("tuple", "record", "frozenset") and number >= self._shells_count:
+        elif number >= self._shells_count:
             self._weigh(number, op, row, items, links)
 
-    def _weigh(self, number: int, op: str, row: Row, items: list[object], links: list[int]) -> None:
+    def _weigh(
+        self, number: int, op: str, row: Row, items: Collection[object], links: list[int]
+    ) -> None:
         if op == "record" and row[2] == "identity":
             return
         heights = [self._heights[n] for n in links]

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from protocol.values.audit import Table
+from protocol.values.audit import HASHED, Table
 from protocol.values.leaves import bytes_to_text, take_apart
 from protocol.values.parts import Buffer
 from protocol.values.plain import SCALARS, is_short_int
@@ -25,6 +25,10 @@ OUT_OF_BAND_BYTES: Final = 64 << 10
 BUFFERS_MAX: Final = 1_024
 
 
+_ORDERED: Final = frozenset({list, tuple})
+_TEXT: Final = frozenset({str})
+
+
 class Circular(Exception):
     """A value without shells turned out to have a cycle."""
 
@@ -35,6 +39,9 @@ class Flattener:
     def __init__(self, *, nodes_max: int, is_circular: bool, is_careful: bool) -> None:
         self.objects: list[object] = []
         self.buffers: list[Buffer] = []
+        #: An upper bound of how deep the value is; exact enough to leave a shallow one unmeasured.
+        self.depth = 2
+        self.has_linked_keys = False
         self._nodes_left = nodes_max
         self._is_circular = is_circular
         self._is_careful = is_careful
@@ -54,7 +61,9 @@ class Flattener:
         if not self._is_circular:
             self._visit(root)
             return Table([self._numbers[id(root)]], [], self._nodes)
+        nodes_left = self._nodes_left
         shells = self._find_shells(root)
+        self._nodes_left = nodes_left
         self.objects += shells
         self._numbers.update((id(shell), n) for n, shell in enumerate(shells))
         all_parts = [self._parts(shell) for shell in shells]
@@ -69,30 +78,34 @@ class Flattener:
         return Table([self._numbers[id(root)]], rows, self._nodes)
 
     def _visit(self, root: object) -> None:
-        numbers, nodes = self._numbers, self._nodes
+        numbers, nodes, objects = self._numbers, self._nodes, self.objects
         stack = [root]
         opened: dict[int, list[object]] = {}
         while stack:
             part = stack[-1]
-            if id(part) in numbers:
+            identity = id(part)
+            if identity in numbers:
                 stack.pop()
                 continue
-            parts = opened.pop(id(part), None)
-            if parts is None:
-                parts = self._parts(part)
-                waiting = [x for x in self._awkward(parts) if id(x) not in numbers]
-                if waiting:
-                    opened[id(part)] = parts
-                    stack += reversed(waiting)
-                    continue
-            try:
-                row = self._row(part, parts)
-            except KeyError:  # one of the parts waits for this very object
-                raise Circular from None
-            numbers[id(part)] = len(self.objects)
+            row = self._literal_row(part)
+            if row is None:
+                parts = opened.pop(identity, None)
+                if parts is None:
+                    parts = self._parts(part)
+                    waiting = [x for x in self._awkward(parts) if id(x) not in numbers]
+                    if waiting:
+                        opened[identity] = parts
+                        self.depth = max(self.depth, 2 + len(opened))
+                        stack += reversed(waiting)
+                        continue
+                try:
+                    row = self._row(part, parts)
+                except KeyError:  # one of the parts waits for this very object
+                    raise Circular from None
+                self._alive.append(parts)
+            numbers[identity] = len(objects)
             nodes.append(row)
-            self.objects.append(part)
-            self._alive.append(parts)
+            objects.append(part)
             stack.pop()
 
     def _find_shells(self, root: object) -> list[object]:
@@ -116,13 +129,11 @@ class Flattener:
         parts = parts_of(part)
         if type(part) is dict and not self._has_text_keys(part):
             parts = [x for pair in part.items() for x in pair]
-        self._nodes_left -= len(parts)
-        if self._nodes_left < 0:
-            raise Refused(part, "more parts than the budget allows", is_over_budget=True)
+        self._spend(part, len(parts))
         return parts
 
     def _has_text_keys(self, mapping: dict[Any, object]) -> bool:
-        if not set(map(type, mapping)) <= {str}:
+        if not _TEXT.issuperset(map(type, mapping)):
             return False
         return not self._is_careful or all(map(_is_inline, mapping))
 
@@ -130,7 +141,7 @@ class Flattener:
         """Return those of `parts` that need a row of their own."""
         if self._is_careful:
             return [x for x in parts if not _is_inline(x)]
-        if set(map(type, parts)) <= SCALARS:
+        if SCALARS.issuperset(map(type, parts)):
             return []
         return [x for x in parts if type(x) not in SCALARS]
 
@@ -141,10 +152,23 @@ class Flattener:
         return [x if type(x) in SCALARS else [numbers[id(x)]] for x in parts]
 
     # --- rows ------------------------------------------------------------------------------------
+    def _literal_row(self, part: Any) -> list[object] | None:
+        """Return the row of a builtin container of scalars, the most frequent one by far."""
+        op = CONTAINERS.get(type(part))
+        if op is None or self._is_careful or not SCALARS.issuperset(map(type, part)):
+            return None
+        self._spend(part, len(part))
+        return [op, part if type(part) in _ORDERED else list(part)]
+
+    def _spend(self, part: object, count: int) -> None:
+        self._nodes_left -= count
+        if self._nodes_left < 0:
+            raise Refused(part, "more parts than the budget allows", is_over_budget=True)
+
     def _row(self, part: Any, parts: list[object]) -> list[object]:
         cls = type(part)
         if cls in CONTAINERS:
-            return [*self._container_row(cls.__name__, parts)]
+            return [*self._container_row(CONTAINERS[cls], parts)]
         if type(part) is dict:
             if not self._has_text_keys(part):
                 return [*self._container_row("pairs", parts)]
@@ -168,8 +192,11 @@ class Flattener:
         return record
 
     def _container_row(self, op: str, parts: list[object]) -> tuple[str, list[object]]:
-        items = self._items(parts) if self._awkward(parts) else parts
-        return (op, items) if items is parts else (op + "&", items)
+        if not self._awkward(parts):
+            return op, parts
+        if op in HASHED:
+            self.has_linked_keys = True
+        return op + "&", self._items(parts)
 
     def _bytes_row(self, data: bytes | bytearray | memoryview) -> list[object]:
         op = BYTES[type(data)]

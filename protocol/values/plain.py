@@ -13,6 +13,12 @@ from __future__ import annotations
 import json
 import sys
 from itertools import chain
+from typing import Any
+
+from protocol.errors import RemoteProtocolError
+
+#: The first byte of the other form; no JSON text starts with it.
+TABLE_MARK = b"#"
 
 #: Deeper values take the graph form, whose two ends work without recursion.
 PLAIN_DEPTH_MAX = 64
@@ -37,6 +43,18 @@ def dump(value: object) -> bytes | None:
         return None  # half a surrogate pair
     except (ValueError, RecursionError):
         return None  # an int over the limit on digits; no stack left
+
+
+def parse(body: bytes) -> Any:
+    """Return the JSON value that `body` holds, in either form.
+
+    Raises:
+        RemoteProtocolError: not JSON in UTF-8.
+    """
+    try:
+        return _from_text(body.decode())
+    except (ValueError, RecursionError):
+        raise RemoteProtocolError("value: not JSON in UTF-8") from None
 
 
 def is_short_int(value: int) -> bool:
@@ -77,13 +95,8 @@ def _of_type[T](cls: type[T], level: list[object], kinds: set[type]) -> list[T]:
 
 
 # --- text ----------------------------------------------------------------------------------------
-def from_text(text: str) -> object:
-    """Return the JSON value in `text`, whatever limit on digits this process has set itself.
-
-    Raises:
-        ValueError: not JSON, or an int over `DIGITS_MAX`.
-        RecursionError: nested too deep for the stack that is left.
-    """
+def _from_text(text: str) -> Any:
+    # Whatever limit on digits this process has set itself, the same texts are taken.
     decoder = _USUAL if sys.get_int_max_str_digits() == DIGITS_MAX else _OWN_LIMIT
     return decoder.decode(text)
 

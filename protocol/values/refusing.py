@@ -15,9 +15,14 @@ from protocol.values.leaves import Unfit, take_apart
 from protocol.values.plain import SCALARS
 from protocol.values.records import is_record, record_class
 
-CONTAINERS: Final = frozenset({list, tuple, set, frozenset})
-#: Bytes-likes and the operations of their rows.
-BYTES: Final = {bytes: "bytes", bytearray: "bytearray", memoryview: "view"}
+#: Containers and bytes-likes with the operations of their rows.
+CONTAINERS: Final[dict[type, str]] = {
+    list: "list",
+    tuple: "tuple",
+    set: "set",
+    frozenset: "frozenset",
+}
+BYTES: Final[dict[type, str]] = {bytes: "bytes", bytearray: "bytearray", memoryview: "view"}
 _HINTS: Final = (
     (dict, "dict(x)"),
     (list, "list(x)"),
