@@ -1,7 +1,6 @@
 """Bodies of frames to messages and back, strictly, with the standard library alone.
 
-Rule 1: closed and exact. Unknown, missing and repeated fields, a bool as an int, an int as a float,
-NaN, half a surrogate pair and bytes behind the object are refused; nothing is converted but text to
+Rule 1: closed and exact. Unknown, missing and repeated fields, a bool or a float as an int, NaN, half a surrogate pair and bytes behind the object are refused; nothing is converted but text to
 its enum and an array to its tuple.
 Rule 2: a class is looked at once, when its first body is read or written, and never again.
 Rule 3: what we write is held to the same checks, so that a mistake of ours shows here and not as a
@@ -14,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
-import math
 import types
 import typing
 from collections.abc import Callable, Sequence
@@ -170,7 +168,7 @@ def _part_to_plain(value: object) -> object:
     raise LocalProtocolError(f"a {type(value).__name__} is not a part of any message")
 
 
-_PLAIN = frozenset({str, int, bool, float, type(None)})
+_PLAIN = frozenset({str, int, bool, type(None)})
 _REQUIRED = object()
 
 
@@ -272,15 +270,7 @@ def _boolean(value: object) -> object:
     return value
 
 
-def _number(value: object) -> object:
-    if type(value) is not float:
-        raise Wrong("not a number with a fraction")
-    if not math.isfinite(value):
-        raise Wrong("out of range")
-    return value
-
-
-_SCALARS: dict[type, _Check] = {str: _text, int: _integer, bool: _boolean, float: _number}
+_SCALARS: dict[type, _Check] = {str: _text, int: _integer, bool: _boolean}
 
 
 def _one_of(choices: dict[str, object]) -> _Check:

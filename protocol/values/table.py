@@ -1,4 +1,4 @@
-"""The graph form of a value: `#` and a table, as JSON. See `protocol.values.audit` for the table."""
+"""The graph form of a value: `#` and a table as JSON. See `protocol.values.audit` for the rows."""
 
 from __future__ import annotations
 
