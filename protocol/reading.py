@@ -1,7 +1,8 @@
 """Bodies of frames to messages and back, strictly, with the standard library alone.
 
-Rule 1: closed and exact. Unknown, missing and repeated fields, a bool or a float as an int, NaN, half a surrogate pair and bytes behind the object are refused; nothing is converted but text to
-its enum and an array to its tuple.
+Rule 1: closed and exact. Unknown, missing and repeated fields, a bool or a float as an int, NaN,
+half a surrogate pair and bytes behind the object are refused; nothing is converted but text to its
+enum and an array to its tuple.
 Rule 2: a class is looked at once, when its first body is read or written, and never again.
 Rule 3: what we write is held to the same checks, so that a mistake of ours shows here and not as a
 connection dropped by the peer.
