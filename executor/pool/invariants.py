@@ -40,6 +40,7 @@ def _check_pool(pool: Pool, shared: Shared) -> None:
     extra = pool.relieved is not None
     assert pool.living <= pool.living_max + 1, "more cells than allowed"
     assert extra or pool.living <= pool.living_max or not pool.starting, "a cell too many"
+    assert len(pool.cells) <= pool.processes_max, "dead cells pile up"
     assert pool.floor <= pool.target <= pool.living_max, "the target is out of range"
     assert pool.queued_count == sum(map(len, pool.queued.values())), "the queue is miscounted"
     assert all(pool.queued.values()), "a tenant without runs is kept"

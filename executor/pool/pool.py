@@ -52,6 +52,8 @@ class Pool:
         self.due: dict[Cell, None] = {}
         self.relieved: Cell | None = None
         self.living_max = defined.cells_max + defined.spares
+        #: The dying included, so that a shell that cannot reap them is not buried in them.
+        self.processes_max = 2 * self.living_max + 1
         self.floor = min(self.policy.cells_min, defined.cells_max) + defined.spares
         self.target = self.living_max
         self.meters = Meters(Utilisation(defined.cells_max, now))
@@ -294,7 +296,7 @@ class Pool:
             self.relieved = next(iter(self.due))
             del self.due[self.relieved]
         allowed = self.target + (self.relieved is not None)
-        while self.living < allowed and self.dying < self.living_max:
+        while self.living < allowed and len(self.cells) < self.processes_max:
             if self.breaker.careful:
                 if self.probe is not None:
                     return

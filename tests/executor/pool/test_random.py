@@ -161,6 +161,6 @@ def test_no_order_of_events_loses_a_run_or_breaks_a_promise(seed: int) -> None:
         for _ in range(chance.rng.randint(0, 30)):
             chance.step()
         world.after(5.0)
-        assert world.closed
+        assert world.closed()
         assert not world.open
         assert world.core.wake_at() is None

@@ -7,7 +7,7 @@ also asks the core for its own invariants.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,9 +77,10 @@ class World:
         self.pools: dict[int, PoolDefined] = {}
         self.runs: dict[int, Known] = {}
         self.open: dict[int, Known] = {}
+        self._by_tenant: defaultdict[str, dict[int, Known]] = defaultdict(dict)
         self.cells: dict[int, Process] = {}
         self.lost_sessions: set[int] = set()
-        self.closed = False
+        self._closed = False
         self.draining_until: float | None = None
         self._next_run = 0
 
@@ -116,6 +117,9 @@ class World:
     def all_ready(self) -> None:
         for cell in self.in_state("starting", "restocking"):
             self.do(CellReady(cell, 1, 0))
+
+    def closed(self) -> bool:
+        return self._closed
 
     def in_state(self, *states: str) -> list[int]:
         return [number for number, cell in self.cells.items() if cell.state in states]
@@ -160,9 +164,12 @@ class World:
             self.pools[event.pool] = event
         if isinstance(event, RunSubmitted):
             known = Known(event, self.now)
-            known.single = not any(k.asked.tenant == event.tenant for k in self.open.values())
-            for other in self.open.values():
-                other.single &= other.asked.tenant != event.tenant or other.started_at >= 0
+            others = self._by_tenant[event.tenant]
+            known.single = not others
+            if len(others) == 1:
+                (other,) = others.values()
+                other.single &= other.started_at >= 0
+            others[event.run_id] = known
             self.runs[event.run_id] = self.open[event.run_id] = known
         if isinstance(event, DrainAsked):
             until = self.now + event.within_s
@@ -210,12 +217,13 @@ class World:
 
     def _end(self, run: int, ending: Action | RunEnded) -> None:
         known = self.open.pop(run)
+        del self._by_tenant[known.asked.tenant][run]
         assert known.ending is None
         known.ending = ending
 
     def _obey(self, actions: list[Action]) -> None:
         for action in actions:
-            assert not self.closed or isinstance(action, RefuseRun), f"{action} after the end"
+            assert not self._closed or isinstance(action, RefuseRun), f"{action} after the end"
             match action:
                 case SpawnCell(cell, pool):
                     assert cell not in self.cells
@@ -230,6 +238,7 @@ class World:
                     assert cause
                     self.cells[cell].state = "dying"
                     self.lost_sessions |= self.cells[cell].sessions - self.cells[cell].ended
+                    self.cells[cell].sessions.clear()
                 case LoseRun(run, _, _, ran_s):
                     known = self.open[run]
                     assert known.started_at >= 0, "lost without having begun"
@@ -252,7 +261,7 @@ class World:
                     assert cause
                 case Closed():
                     assert not self.open
-                    self.closed = True
+                    self._closed = True
         self._check()
 
     def _started(self, action: StartRun) -> None:
@@ -301,6 +310,6 @@ class World:
             else:
                 over = known.at + known.asked.queue_s
                 assert self.now <= over or (self.core.wake_at() or 0) <= self.now, "waits too long"
-        if self.draining_until is not None and not self.closed:
+        if self.draining_until is not None and not self._closed:
             wake = self.core.wake_at()
             assert wake is not None, "a drain that nobody would finish"
