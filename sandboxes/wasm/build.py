@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -23,7 +24,14 @@ FAILED: Final = 3
 _PR_SET_PDEATHSIG: Final = 1
 #: Packages are found by this file, under whatever path the guest sees them at build time.
 MARKER: Final = ".cellblock-packages"
-_ENTRY: Final = "from sandboxes.wasm.guest.app import WitWorld as WitWorld\n"
+_ENTRY: Final = """\
+from {inside}.sandboxes.wasm.guest import app
+WitWorld = app.WitWorld
+app.connect()
+"""
+#: Our packages lie below this one in the guest, so that it may have a `protocol` of its own.
+INSIDE: Final = "_cellblock"
+_IMPORT: Final = re.compile(r"^(\s*(?:from|import) )(protocol|sandboxes)\b", re.MULTILINE)
 
 
 def componentize(work: str, output: str) -> None:
@@ -35,14 +43,8 @@ def componentize(work: str, output: str) -> None:
     with open(f"{work}/plan.json", encoding="utf-8") as stream:
         plan: dict[str, Any] = json.load(stream)
     app, packages, nothing = f"{work}/app", f"{work}/packages", f"{work}/nothing"
+    lay_out(f"{app}/{INSIDE}")
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", "*.pyo")
-    for name in keys.PACKED:
-        source, target = f"{keys.ROOT}/{name}", f"{app}/{name}"
-        if os.path.isdir(source):
-            shutil.copytree(source, target, ignore=ignore)
-        else:
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            shutil.copyfile(source, target)
     os.makedirs(packages, exist_ok=True)
     zones = keys.installed_under("tzdata")
     if not os.path.exists(f"{packages}/tzdata"):
@@ -50,19 +52,38 @@ def componentize(work: str, output: str) -> None:
     with open(f"{packages}/{MARKER}", "w", encoding="utf-8"):
         pass
     with open(f"{app}/cellblock_guest.py", "w", encoding="utf-8") as stream:
-        stream.write(_ENTRY)
-    with open(f"{app}/sandboxes/wasm/guest/plan.json", "w", encoding="utf-8") as stream:
+        stream.write(_ENTRY.format(inside=INSIDE))
+    with open(f"{app}/{INSIDE}/sandboxes/wasm/guest/plan.json", "w", encoding="utf-8") as stream:
         json.dump({"packages_marker": MARKER, "preimport": plan["preimport"]}, stream)
     # The builder adds the site-packages of an environment by itself; this one is empty.
     os.makedirs(f"{nothing}/lib/python3/site-packages", exist_ok=True)
     os.environ["VIRTUAL_ENV"] = nothing
     os.chdir(work)
-    wit = f"{app}/sandboxes/wasm/guest/wit"
+    wit = f"{app}/{INSIDE}/sandboxes/wasm/guest/wit"
     sys.argv = ["componentize-py", "-q", "-d", wit, "-w", "guest", "componentize"]
     sys.argv += ["-p", app, "-p", packages, "cellblock_guest", "-o", output]
     status = script()
     if status:
         raise SystemExit(status)
+
+
+def lay_out(directory: str) -> None:
+    """Copy our packages to below `directory`, importing each other there."""
+    from sandboxes.wasm import keys
+
+    os.makedirs(directory)
+    with open(f"{directory}/__init__.py", "w", encoding="utf-8"):
+        pass
+    for name in keys.PACKED:
+        for source in keys.files_below(f"{keys.ROOT}/{name}"):
+            target = f"{directory}/{source[len(keys.ROOT) + 1 :]}"
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(source, encoding="utf-8") as stream:
+                text = stream.read()
+            if source.endswith(".py"):
+                text = _IMPORT.sub(rf"\1{INSIDE}.\2", text)
+            with open(target, "w", encoding="utf-8") as stream:
+                stream.write(text)
 
 
 def compile_(source: str, output: str, kind: str, fuel: bool) -> None:

@@ -26,7 +26,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from sandboxes.errors import ImageError
 
@@ -65,8 +65,7 @@ class Record:
         return f"{self.key}.wasm" if self.kind == "guest" else f"{self.key}.cwasm"
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """What a request for packages came to: the key of the guest, and which packages it has."""
 
     key: str
@@ -263,7 +262,7 @@ class Cache:
 
     def put_resolved(self, request: str, resolved: Resolved) -> None:
         """Remember what a request came to; the lock of the request is held by the caller."""
-        self._write(f"{self.path}/files/{request}.request", asdict(resolved))
+        self._write(f"{self.path}/files/{request}.request", resolved._asdict())
 
     def _write_record(self, record: Record) -> None:
         self._write(f"{self.path}/files/{record.key}.json", asdict(record))
@@ -276,8 +275,7 @@ class Cache:
         os.replace(part, path)
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(NamedTuple):
     """A build at hand: its key, a directory to work in, and the lock to hand to its processes."""
 
     cache: Cache
@@ -286,8 +284,7 @@ class Build:
     lock: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What reading a file gave."""
 
     sha256: str

@@ -153,7 +153,7 @@ def _check_pure(directory: str) -> None:
                 f"package {name.split('/')[0]!r} is not pure Python (it holds {name}); "
                 "packages with compiled code cannot run in a Wasm sandbox"
             )
-    for name in ("sandboxes", "protocol", "cellblock_guest", "wit_world"):
+    for name in ("_cellblock", "cellblock_guest", "wit_world"):
         if os.path.exists(f"{directory}/{name}") or os.path.exists(f"{directory}/{name}.py"):
             raise ImageError(f"a package of the name {name!r} cannot be in an image")
 

@@ -31,5 +31,9 @@ def _settle() -> None:
     settle.settle([library], packages, plan["preimport"])
 
 
+def connect() -> None:
+    """Connect the imports; after this nothing may fail, as nobody could be told."""
+    ports.connect(wit_world.emit, wit_world.call, wit_world.read_stdin)
+
+
 _settle()
-ports.connect(wit_world.emit, wit_world.call, wit_world.read_stdin)

@@ -51,9 +51,10 @@ def compile_cell(source: str, filename: str) -> CodeType:
             end_lineno=last.end_lineno,
             end_col_offset=last.end_col_offset,
         )
-    return compile(
+    code: CodeType = compile(
         tree, filename, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True, optimize=0
     )
+    return code
 
 
 def run_code(code: CodeType, namespace: dict[str, Any]) -> None:

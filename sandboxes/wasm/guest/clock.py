@@ -7,14 +7,16 @@ gains nothing but the harder end.
 
 from __future__ import annotations
 
+import select
 import time
-from typing import Final
+from typing import Any, Final
 
 from sandboxes.wasm.guest import streams
 
 #: Longest single wait. Shorter ones cost more calls; a wait of 5 ms is kept to within a tenth.
 PIECE_S: Final = 0.005
 _sleep = time.sleep
+_select_before = select.select
 _monotonic = time.monotonic
 _perf_counter_ns = time.perf_counter_ns
 
@@ -42,6 +44,14 @@ def sleep(seconds: float, /) -> None:
         _sleep(min(left, PIECE_S))
 
 
+def _select(rlist: Any, wlist: Any, xlist: Any, timeout: float | None = None, /) -> Any:
+    """`select.select`; waiting for time alone is sleep."""
+    if timeout is not None and not (rlist or wlist or xlist):
+        sleep(max(0.0, timeout))
+        return [], [], []
+    return _select_before(rlist, wlist, xlist, timeout)
+
+
 def process_time_ns() -> int:
     """Nanoseconds since the run began: a guest has one thread and is not told when it waits."""
     return _perf_counter_ns() - _began_ns
@@ -62,6 +72,7 @@ def begin(*, reads_clock: bool) -> None:
 def install() -> None:
     """Take the place of the functions of `time`."""
     time.sleep = sleep
+    select.select = _select
     time.process_time = process_time
     time.process_time_ns = process_time_ns
     time.thread_time = process_time

@@ -3,24 +3,31 @@
 Rule 1: whatever an exception does while it is looked at (raises, lies about its class, returns no
         text, refers to itself), the answer is a `Failure` within the caps of `wire`.
 Rule 2: text is clipped in the middle, so that the end of a traceback, which says most, survives.
+Rule 3: a traceback is part of the outcome and is not written to standard error as well: who shows
+        an outcome decides where it goes.
 """
 
 from __future__ import annotations
 
+import linecache
 import traceback
 from types import TracebackType
 from typing import Any, Final
 
 from sandboxes.wasm import wire
 
-#: Code whose file name begins so is ours and is not shown. See `packed.collect` for who sets it.
-OURS: Final = __file__.rpartition("/")[0] + "/"
+_ROOT: Final = __file__.removesuffix("sandboxes/wasm/guest/failures.py")
+#: Code whose file name begins so is ours and is not shown.
+OURS: Final = (f"{_ROOT}sandboxes/", f"{_ROOT}protocol/")
+_ASYNCIO: Final = "/asyncio/"
 _CUT: Final = "\n[... {} characters cut ...]\n"
 
 
 def failure_of(error: BaseException) -> wire.Failure:
     """Return `error` as text."""
     try:
+        if isinstance(error, SyntaxError):
+            _find_text(error)
         shown = traceback.TracebackException.from_exception(error, compact=True)
         _hide_ours(shown)
         text = "".join(shown.format())
@@ -68,13 +75,22 @@ def _hide_ours(shown: traceback.TracebackException) -> None:
         if one is None or id(one) in seen:
             continue
         seen.add(id(one))
-        if one.stack is not None:
+        if one.stack:
             theirs = [frame for frame in one.stack if not frame.filename.startswith(OURS)]
-            if theirs:
-                one.stack[:] = theirs
-            else:
-                one.stack = None
+            if one.stack[0].filename.startswith(OURS):
+                # A cell that awaits runs inside the event loop, which is no business of its own.
+                while theirs and _ASYNCIO in theirs[0].filename:
+                    del theirs[0]
+            one.stack[:] = theirs
+        if not one.stack:
+            one.stack = None
         todo += [one.__cause__, one.__context__, *(one.exceptions or ())]
+
+
+def _find_text(error: SyntaxError) -> None:
+    """Add the source line, which a compiler that works on a tree does not know."""
+    if error.text is None and error.filename is not None and error.lineno is not None:
+        error.text = linecache.getline(error.filename, error.lineno) or None
 
 
 def _plain_traceback(error: BaseException) -> str:

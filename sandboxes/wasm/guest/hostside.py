@@ -4,8 +4,10 @@
     host.progress(fraction, message)   says how far the run is, 0.0 to 1.0
     host.HostError                     what a host function raised, if it has no counterpart here
 
-Rule 1: `progress`, `HostError` and names with two leading underscores are ours; a host function
-        of such a name is out of reach.
+    host.ValueRefused                  an argument, or the run's value, that cannot cross
+
+Rule 1: the other names above and names with two leading underscores are ours; a host function of
+        such a name is out of reach.
 Rule 2: an exception of the host arrives as the builtin class of the same name if that takes one
         text and cannot be mistaken for something of the guest's own, else as `HostError`.
 """
@@ -18,6 +20,7 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any, Final
 
+from protocol.errors import BudgetExceeded, ValueRefused
 from protocol.values import decode, encode
 from sandboxes.wasm import wire
 from sandboxes.wasm.guest import ports, streams
@@ -76,13 +79,25 @@ def call(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         Exception: what the function raised, or that it does not exist.
     """
     streams.flush_all()
-    sent = encode([list(args), kwargs], root=f"{name}()")
+    try:
+        sent = encode([list(args), kwargs], root="")
+    except ValueRefused as refused:
+        raise _refused(name, refused) from None
     answer = wire.unpack_answer(
         ports.call(name, wire.pack_call(wire.Value(sent.body, sent.buffers)))
     )
     if isinstance(answer, wire.Failure):
         raise error_from(answer)
     return decode(answer.body, answer.buffers)
+
+
+def _refused(name: str, refused: ValueRefused) -> ValueRefused:
+    """Return `refused` with the way to an argument as its caller wrote it."""
+    path = refused.path
+    for index, called in (("[0]", "args"), ("[1]", "kwargs")):
+        if path.startswith(index):
+            path = called + path[len(index) :]
+    return type(refused)(f"{name}: {path}", refused.reason)
 
 
 _last_progress: tuple[int, str] | None = None
@@ -107,16 +122,23 @@ def progress(fraction: float, message: str = "") -> None:
         ports.emit(wire.PROGRESS, wire.pack_progress(*note))
 
 
+_OURS: Final[dict[str, Any]] = {
+    "progress": progress,
+    "HostError": HostError,
+    "ValueRefused": ValueRefused,
+}
+
+
 class HostModule(ModuleType):
     """The module `host`; its functions are those of the run at hand."""
 
     def __init__(self) -> None:
         super().__init__("host", "Functions of the host application, and progress.")
-        self.__dict__.update(progress=progress, HostError=HostError)
+        self.__dict__.update(_OURS)
 
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
-            return [*_names, "progress", "HostError"]
+            return [*_names, *_OURS]
         if name not in _names or name.startswith("__"):
             offered = ", ".join(_names) or "none"
             raise AttributeError(
@@ -129,7 +151,7 @@ class HostModule(ModuleType):
         return function
 
     def __dir__(self) -> list[str]:
-        return sorted([*_names, "progress", "HostError"])
+        return sorted([*_names, *_OURS])
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -150,7 +172,7 @@ def begin(names: Sequence[str]) -> None:
     global _names, _last_progress
     if _names:
         for name in _names:
-            if name not in ("progress", "HostError"):
+            if name not in _OURS:
                 _module.__dict__.pop(name, None)
     _names = names
     _last_progress = None
@@ -159,3 +181,6 @@ def begin(names: Sequence[str]) -> None:
 def install() -> None:
     """Make `import host` find the module."""
     sys.modules["host"] = _module
+    for cls in (HostError, ValueRefused, BudgetExceeded):
+        cls.__module__ = "host"
+    progress.__module__ = "host"

@@ -27,7 +27,7 @@ from typing import Any, Final, NamedTuple
 #: Not packed: tests, programs with windows, installers, and what needs missing C libraries.
 SKIPPED: Final = frozenset(
     {
-        *("__pycache__", "_pyrepl", "antigravity", "ctypes", "curses", "ensurepip", "idlelib"),
+        *("__pycache__", "antigravity", "ctypes", "curses", "ensurepip", "idlelib"),
         *("lib-dynload", "pydoc_data", "site-packages", "sysconfig.d", "test", "tests"),
         *("tkinter", "turtle", "turtledemo", "venv"),
     }

@@ -59,33 +59,45 @@ def prepare() -> None:
     _ballast[:] = [bytearray(_BALLAST_BYTES)]
     _sessions.clear()
     _atexit_before = atexit._ncallbacks()
-    sys.stdout = sys.__stdout__ = streams.new_stdout()  # type: ignore[misc]  # there is no other stdout here
-    sys.stderr = sys.__stderr__ = streams.new_stderr()  # type: ignore[misc]  # as above
-    sys.stdin = sys.__stdin__ = streams.new_stdin()  # type: ignore[misc]  # as above
+    sys.stdout = streams.new_stdout()
+    sys.stderr = streams.new_stderr()
+    sys.stdin = streams.new_stdin()
+    for name in ("stdout", "stderr", "stdin"):
+        setattr(sys, f"__{name}__", getattr(sys, name))
 
 
 def run(text: str) -> str:
     """Carry out one request and return the reply."""
+    try:
+        return _run(text)
+    except MemoryError:
+        # Even the reply did not fit: give up all the guest has, and say so.
+        _ballast.clear()
+        _sessions.clear()
+        if main := sys.modules.pop("__main__", None):
+            main.__dict__.clear()
+        failure = wire.Failure("MemoryError", "no memory was left for the reply")
+        return wire.pack_reply(wire.Reply("memory", error=failure))
+
+
+def _run(text: str) -> str:
     request = wire.unpack_request(text)
     reads_clock = not request.deterministic
-    began = perf_counter_ns() if reads_clock else 0
-    _begin(request, reads_clock)
+    began = decoded = ran = encoded = perf_counter_ns() if reads_clock else 0
     try:
-        module = _namespace(request)
-        inputs = _read_inputs(request)
-        decoded = perf_counter_ns() if reads_clock else 0
-        namespace = module.__dict__
-        namespace.update(inputs)
+        _begin(request, reads_clock)
+        namespace = _namespace(request)
+        namespace.update(_read_inputs(request))
+        decoded = ran = encoded = perf_counter_ns() if reads_clock else 0
         ending = _execute(request, namespace)
-        ran = perf_counter_ns() if reads_clock else 0
+        ran = encoded = perf_counter_ns() if reads_clock else 0
         if ending is None:
             ending = _take_value(request, namespace)
         encoded = perf_counter_ns() if reads_clock else 0
         if not request.session:
             _finish(namespace)
-    except BaseException as error:  # noqa: BLE001 - inputs, the value and `__del__` run guest code
+    except BaseException as error:  # noqa: BLE001 - what was not the guest's code can still fail
         ending = _failed(error)
-        decoded = ran = encoded = began
     return wire.pack_reply(
         wire.Reply(
             ending.verdict,
@@ -96,11 +108,9 @@ def run(text: str) -> str:
             streams.STDERR.take(),
             streams.STDOUT.truncated,
             streams.STDERR.truncated,
-            0,
-            0,
-            (decoded - began) // 1000,
-            (ran - decoded) // 1000,
-            (encoded - ran) // 1000,
+            decode_us=(decoded - began) // 1000,
+            run_us=(ran - decoded) // 1000,
+            encode_us=(encoded - ran) // 1000,
         )
     )
 
@@ -113,7 +123,7 @@ def _begin(request: wire.Request, reads_clock: bool) -> None:
     hostside.begin(request.functions)
     entries.begin(request.log_level)
     if streams.STDIN.was_read:
-        sys.stdin = sys.__stdin__ = streams.new_stdin()  # type: ignore[misc]  # there is no other stdin here
+        sys.stdin = streams.new_stdin()
     streams.STDIN.begin(None if request.stdin == "live" else _read(request.stdin_data))
     sys.argv = [request.filename, *request.argv]
     if request.env or os.environ:
@@ -125,7 +135,7 @@ def _begin(request: wire.Request, reads_clock: bool) -> None:
             sys.path.insert(0, request.cwd)
 
 
-def _namespace(request: wire.Request) -> ModuleType:
+def _namespace(request: wire.Request) -> dict[str, Any]:
     session = request.session
     module = None if request.reset else _sessions.get(session)
     if module is None:
@@ -133,9 +143,10 @@ def _namespace(request: wire.Request) -> ModuleType:
         module.__dict__["__builtins__"] = __builtins__
         if session:
             _sessions[session] = module
-    module.__dict__["__file__"] = request.filename
+    namespace = module.__dict__
+    namespace["__file__"] = request.filename
     sys.modules["__main__"] = module
-    return module
+    return namespace
 
 
 def _read(piece: wire.Piece) -> bytes:
@@ -163,7 +174,7 @@ def _execute(request: wire.Request, namespace: dict[str, Any]) -> Ending | None:
     """Run the source; `None` if it came to its end."""
     source, filename = request.source, request.filename
     assert isinstance(source, str)
-    linecache.cache[filename] = (lambda: source,)  # type: ignore[assignment]  # read only if a traceback needs it
+    linecache.cache[filename] = (lambda: source,)  # read only if a traceback needs it
     try:
         if request.mode == "cell":
             namespace.pop(cells.VALUE, None)
@@ -192,11 +203,15 @@ def _exited(exit_: SystemExit) -> Ending:
 
 
 def _failed(error: BaseException) -> Ending:
-    if isinstance(error, MemoryError):
+    if type(error) is MemoryError and not error.args:
+        # One with a text was raised by the parser, for depth, or by the guest itself.
         _ballast.clear()
         return Ending("memory", None, failures.failure_of(error))
     if isinstance(error, BudgetExceeded):
         return Ending("value", None, failures.failure_of(error))
+    if sys.excepthook is not sys.__excepthook__:
+        with contextlib.suppress(BaseException):  # the guest's own hook may fail as it likes
+            sys.excepthook(type(error), error, error.__traceback__)
     return Ending("exception", 1, failures.failure_of(error))
 
 
@@ -219,8 +234,9 @@ def _take_value(request: wire.Request, namespace: dict[str, Any]) -> Ending:
 
 def _finish(namespace: dict[str, Any]) -> None:
     """End a program as Python ends one: exit functions, then the globals, our own aside."""
-    if atexit._ncallbacks() > _atexit_before:
-        atexit._run_exitfuncs()
-    for name in list(namespace):
-        if name != "__builtins__":
-            namespace[name] = None
+    with contextlib.suppress(BaseException):  # `__del__` and exit functions have no say any more
+        if atexit._ncallbacks() > _atexit_before:
+            atexit._run_exitfuncs()
+        for name in list(namespace):
+            if name != "__builtins__":
+                namespace[name] = None

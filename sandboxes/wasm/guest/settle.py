@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
+from protocol.values import encode, import_all
 from sandboxes.wasm import wire
 from sandboxes.wasm.guest import (
     clock,
@@ -25,6 +26,7 @@ from sandboxes.wasm.guest import (
     ports,
     refusals,
     running,
+    streams,
 )
 
 WARM_UP_RUNS: Final = 60
@@ -74,20 +76,19 @@ def requests() -> list[str]:
         wire.pack_request(wire.Request(b"print(1 + 1)", mode="cell")),
         wire.pack_request(wire.Request(b"print(1 + 1)")),
         wire.pack_request(wire.Request(b"1/0", mode="cell")),
+        wire.pack_request(wire.Request(b"[(1, 2.5), {3}, b'x']", mode="cell")),
         wire.pack_request(wire.Request("print('\u00e9')\nx + 1".encode(), inputs=_inputs())),
     ]
 
 
 def _inputs() -> wire.Value:
-    from protocol.values import encode
-
     sent = encode({"x": 1, "rows": [{"a": 1.5, "b": "text"}]})
     return wire.Value(sent.body, sent.buffers)
 
 
 def install() -> None:
     """Put everything of ours in its place."""
-    for part in (hostside, entries, clock, loop, refusals):
+    for part in (streams, hostside, entries, clock, loop, refusals):
         part.install()
 
 
@@ -107,6 +108,7 @@ def settle(roots: Sequence[str], packages: Sequence[str], preimport: Sequence[st
     packed.STORE.close()
     for name in _PRELOADED.split():
         importlib.import_module(name)
+    import_all()
     packed.install()
     install()
     os.environ.clear()

@@ -10,7 +10,9 @@ Rule 3: bytes that are not UTF-8 travel as they are.
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 from collections.abc import Iterable
 from time import monotonic
 from typing import Any, Final
@@ -336,6 +338,36 @@ def new_stderr() -> TextOut:
 def new_stdin() -> io.TextIOWrapper:
     """Return an open `sys.stdin`."""
     return io.TextIOWrapper(io.BufferedReader(RawIn()), encoding="utf-8")
+
+
+def write_descriptor(descriptor: int, data: Any, /) -> int:
+    """`os.write`: the numbers of the standard streams lead to the same place as the streams."""
+    sink = _BY_NUMBER.get(descriptor)
+    if sink is None:
+        return _os_write(descriptor, data)
+    piece = bytes(memoryview(data).cast("B"))
+    sink.put_bytes(piece)
+    sink.flush()
+    return len(piece)
+
+
+def read_descriptor(descriptor: int, count: int, /) -> bytes:
+    """`os.read`, of which number 0 is standard input."""
+    if descriptor != 0:
+        return _os_read(descriptor, count)
+    if count < 0:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+    return STDIN.read(count)
+
+
+_os_write, _os_read = os.write, os.read
+_BY_NUMBER: Final = {1: STDOUT, 2: STDERR}
+
+
+def install() -> None:
+    """Take the place of the functions of `os` that know the standard streams by number."""
+    os.write = write_descriptor
+    os.read = read_descriptor
 
 
 def flush_all() -> None:
