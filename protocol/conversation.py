@@ -305,7 +305,7 @@ class RunConversation(_Conversation[RunState]):
 
     def __init__(
         self, run_id: int, side: Literal["host", "loop"] = "host", *, caps: Caps = Caps()
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Begin before the run is submitted."""
         if side == "host":
             super().__init__(_HOST_TO_LOOP, RunState.NEW, frozenset(), run_id, caps)
