@@ -62,8 +62,9 @@ def _frames() -> Iterator[str]:
     yield from ("", "## Frames", "")
     yield from _module_text(frames)
     yield ""
-    yield f"A payload is at most {_size(frames.FRAME_BYTES_MAX)} and {frames.BUFFERS_MAX:,} buffers."
-    yield f"A body is at most {_size(reading.BODY_BYTES_MAX)} and {reading.BODY_NODES_MAX:,} values."
+    payload_size, body_size = _size(frames.FRAME_BYTES_MAX), _size(reading.BODY_BYTES_MAX)
+    yield f"A payload is at most {payload_size}, with at most {frames.BUFFERS_MAX:,} buffers."
+    yield f"A body is at most {body_size}, with at most {reading.BODY_NODES_MAX:,} values and keys."
 
 
 # --- messages ------------------------------------------------------------------------------------
