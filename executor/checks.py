@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import os
@@ -12,6 +11,7 @@ from typing import Any
 from executor.errors import Misuse
 from protocol.limits import Limits
 from protocol.messages import Mount, RunLimits, Variable
+from protocol.structs import fields_of
 
 NAME_CHARS_MAX = 256
 PATH_CHARS_MAX = 4_096
@@ -36,12 +36,12 @@ def limits_from(given: Limits | Mapping[str, Any] | None, defaults: Limits) -> L
             known = ", ".join(_LIMIT_NAMES)
             raise Misuse(f"limits[{name!r}]", f"no such limit; there are {known}")
     try:
-        return dataclasses.replace(defaults, **given)
+        return defaults.__replace__(**given)
     except (ValueError, TypeError) as error:
         raise Misuse("limits", str(error)) from None
 
 
-_LIMIT_NAMES = tuple(f.name for f in dataclasses.fields(Limits))
+_LIMIT_NAMES = fields_of(Limits)
 
 
 @functools.lru_cache(maxsize=256)

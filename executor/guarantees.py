@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from executor.errors import Misuse, Unavailable
+from protocol.structs import frozen
 
 NAMES = (
     "state",
@@ -27,7 +27,7 @@ NAMES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Guarantee:
     """One promise.
 

@@ -11,7 +11,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 from executor.checks import (
@@ -29,6 +28,7 @@ from executor.errors import Misuse
 from protocol.frames import Buffer
 from protocol.limits import Limits
 from protocol.messages import Mount, RunLimits, Variable
+from protocol.structs import field, frozen, mutable
 
 if TYPE_CHECKING:
     from executor.functions import Functions
@@ -111,7 +111,7 @@ class RunOptions(SessionOptions, total=False):
 KNOWN = RunOptions.__required_keys__ | RunOptions.__optional_keys__
 
 
-@dataclass(slots=True)
+@mutable
 class Plan:
     """One run, checked and encoded, before it has a number and a place."""
 
@@ -158,7 +158,7 @@ class Plan:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Defaults:
     """What a supervisor gives to runs that do not say otherwise."""
 

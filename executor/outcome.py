@@ -6,13 +6,13 @@ Rule: text, values and files in here are the guest's. Show them; do not trust th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from executor.errors import GuestError
 from protocol.messages import Verdict
+from protocol.structs import field, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """Why a run did not end well.
 
@@ -27,7 +27,7 @@ class Failure:
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Truncated:
     """Which stream was cut at its limit. True in a condition if any was."""
 
@@ -38,7 +38,7 @@ class Truncated:
         return self.stdout or self.stderr
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One entry of the guest's `logging`.
 
@@ -55,7 +55,7 @@ class Entry:
     fields: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Note:
     """One note of progress: `fraction` of the whole, 0.0 to 1.0, and a text."""
 
@@ -63,7 +63,7 @@ class Note:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """What a run used; 0 where the sandbox cannot tell.
 
@@ -87,7 +87,7 @@ class Usage:
     files_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timings:
     """Where the time of a run went, in seconds.
 
@@ -106,7 +106,7 @@ class Timings:
     decode_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """How one run ended.
 

@@ -22,7 +22,8 @@ import enum
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from protocol.structs import frozen
 
 type Jitter = Callable[[], float]
 
@@ -37,7 +38,7 @@ def no_jitter() -> float:
     return 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BackoffPolicy:
     """The waits between restarts that fail.
 
@@ -113,7 +114,7 @@ class RestartBudget:
         self._restarted_at.clear()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BreakerPolicy:
     """When restarting stops, and for how long.
 

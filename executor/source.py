@@ -13,13 +13,13 @@ import inspect
 import os
 import types
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from executor.errors import Misuse
+from protocol.structs import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """A function ready to be shipped.
 

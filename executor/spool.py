@@ -16,9 +16,9 @@ import contextlib
 import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from protocol.frames import Buffer
+from protocol.structs import mutable
 
 SPOOL_BYTES_MIN = 256 << 10
 #: As many as `Run.spooled` may name.
@@ -28,7 +28,7 @@ FREE_FILES_MAX = 16
 FREE_BYTES_MAX = 64 << 20
 
 
-@dataclass(slots=True)
+@mutable
 class _File:
     name: str
     fd: int

@@ -7,11 +7,12 @@ same verdict.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated
 
+from protocol.structs import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Between:
     """An int or float `low <= x <= high`."""
 
@@ -19,7 +20,7 @@ class Between:
     high: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AtMost:
     """At most `count` characters of a text, or items of a tuple."""
 

@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from protocol.errors import FrameTooLarge, LocalProtocolError, RemoteProtocolError
 from protocol.fields import INTEGER_MAX
+from protocol.structs import frozen
 
 HEADER = struct.Struct("<IBBHQ")
 HEADER_BYTES = HEADER.size
@@ -32,7 +32,7 @@ BUFFERS_MAX = 4_096
 type Buffer = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frame:
     """One frame as it was cut from the stream; `payload` is unread."""
 

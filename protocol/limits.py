@@ -6,10 +6,10 @@ is a second, deterministic way to bound what `wall_s` already bounds.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
-from dataclasses import dataclass
+
+from protocol.structs import fields_of, frozen
 
 KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -62,7 +62,7 @@ def parse_bytes(size: int | str, *, name: str = "size") -> int:
     return int(float(match[1]) * unit)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """The limits of one run; every field may be left at its default.
 
@@ -116,9 +116,9 @@ class Limits:
     def within(self, ceiling: Limits) -> Limits:
         """Return these limits, none above the same field of `ceiling`."""
         lower = {}
-        for field in dataclasses.fields(self):
-            mine, theirs = getattr(self, field.name), getattr(ceiling, field.name)
-            lower[field.name] = theirs if mine is None else min(mine, theirs or mine)
+        for name in fields_of(Limits):
+            mine, theirs = getattr(self, name), getattr(ceiling, name)
+            lower[name] = theirs if mine is None else min(mine, theirs or mine)
         return Limits(**lower)
 
 

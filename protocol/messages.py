@@ -16,7 +16,6 @@ Rule 4: text that a guest chose is clipped by its sender and bounded again here.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from protocol.fields import (
@@ -33,6 +32,7 @@ from protocol.fields import (
     Path,
     Text,
 )
+from protocol.structs import field, frozen
 
 
 class Verdict(enum.StrEnum):
@@ -52,7 +52,7 @@ class Verdict(enum.StrEnum):
 
 
 # --- parts of messages ---------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@frozen
 class RunLimits:
     """`protocol.limits.Limits` on the wire."""
 
@@ -66,7 +66,7 @@ class RunLimits:
     fuel: Count | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mount:
     """A directory of the host, seen by the guest under `guest_path`."""
 
@@ -75,7 +75,7 @@ class Mount:
     writable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class File:
     """A file by value: `name` is relative to the guest's working directory."""
 
@@ -83,7 +83,7 @@ class File:
     buffer: BufferIndex
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable:
     """One entry of the guest's environment."""
 
@@ -91,7 +91,7 @@ class Variable:
     value: Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Error:
     """An exception as text: its class, its message, and the traceback as Python prints it."""
 
@@ -100,7 +100,7 @@ class Error:
     traceback: Annotated[str, AtMost(262_144)] = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """What a run used, as far as the sandbox can tell; 0 where it cannot."""
 
@@ -114,7 +114,7 @@ class Usage:
     files_bytes: Bytes = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timings:
     """Where the time of a run went inside its cell."""
 
@@ -125,7 +125,7 @@ class Timings:
 
 
 # --- host to supervisor loop ---------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@frozen
 class DefinePool:
     """Make a pool of cells; runs name it by `pool`. Answered by nothing, or `PoolFailed` later."""
 
@@ -141,7 +141,7 @@ class DefinePool:
     fuel: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Submit:
     """Queue one run. `buffers[0]` is the body of its `Run`, the rest are that `Run`'s buffers."""
 
@@ -154,24 +154,24 @@ class Submit:
     spooled: Annotated[tuple[Name, ...], AtMost(64)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cancel:
     """Give up the run, wherever it is. Answered by exactly one ending all the same."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EndSession:
     """Drop the sandbox kept for `session`. Passed on to its cell."""
 
     session: Id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AskStatistics:
     """Answered by one `Statistics` with the same run id in the header."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Drain:
     """Refuse new runs; kill what is left after `within_ms`; then close the connection."""
 
@@ -179,7 +179,7 @@ class Drain:
 
 
 # --- supervisor loop to host ---------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@frozen
 class Placed:
     """The run left the queue for a cell. From here on its guest may have run."""
 
@@ -187,7 +187,7 @@ class Placed:
     queued_us: Microseconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused:
     """The run never began. Ends it."""
 
@@ -197,7 +197,7 @@ class Refused:
     detail: Line = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lost:
     """The cell ended before it answered. Ends the run with `verdict`; `cause` is for people."""
 
@@ -206,7 +206,7 @@ class Lost:
     ran_us: Microseconds = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoolFailed:
     """The cells of a pool cannot be started; runs for it are refused until they can."""
 
@@ -214,13 +214,13 @@ class PoolFailed:
     cause: Line
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Statistics:
     """A snapshot; `buffers[0]` is a JSON object described in `executor.statistics`."""
 
 
 # --- supervisor loop to cell ---------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setup:
     """First message to a cell: what it is to be. Answered by `Ready`."""
 
@@ -233,7 +233,7 @@ class Setup:
     fuel: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Run:
     """Run one program under these limits. Answered by exactly one `Done`.
 
@@ -271,14 +271,14 @@ class Run:
     stdin: BufferIndex | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Interrupt:
     """End the run named in the header softly, with this verdict. Else the kill follows."""
 
     verdict: Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostReply:
     """The answer to one `HostCall`: its value and out-of-band buffers, or `error`."""
 
@@ -286,7 +286,7 @@ class HostReply:
     error: Error | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Stdin:
     """More standard input for a run with `stdin_live`: `buffers[0]`; `end` after the last."""
 
@@ -294,7 +294,7 @@ class Stdin:
 
 
 # --- cell to supervisor loop, most of it passed on to the host unread ----------------------------
-@dataclass(frozen=True, slots=True)
+@frozen
 class CellHello:
     """First message of a cell."""
 
@@ -303,7 +303,7 @@ class CellHello:
     pid: Count
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ready:
     """The cell waits for a run, with `stock` warmed, never used sandboxes."""
 
@@ -311,21 +311,21 @@ class Ready:
     heap_bytes: Bytes = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """The cell could not become ready; it exits after this."""
 
     failure: Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Output:
     """`buffers[0]` is the next piece of a stream, UTF-8 for a Python guest, cut anywhere."""
 
     stream: Literal["stdout", "stderr"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Log:
     """One structured log entry of the guest's `logging`."""
 
@@ -335,7 +335,7 @@ class Log:
     fields: Annotated[tuple[Variable, ...], AtMost(64)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """How far the guest says it is; `permille` of the whole."""
 
@@ -343,7 +343,7 @@ class Progress:
     message: Line = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostCall:
     """The guest calls a host function and waits; the buffers hold the value `[args, kwargs]`."""
 
@@ -351,7 +351,7 @@ class HostCall:
     function: Name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Done:
     """The run ended by itself or at a limit.
 

@@ -11,7 +11,6 @@ Rule 4: `protocol.checking` gives the same verdict on the same bytes; both start
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import json
 import types
@@ -22,6 +21,7 @@ from protocol.errors import LocalProtocolError, RemoteProtocolError, printable
 from protocol.fields import AtMost, Between
 from protocol.frames import Buffer, Frame, encode_parts
 from protocol.messages import CLASSES, KINDS, Message
+from protocol.structs import default_of, fields_of, is_struct
 from protocol.values.shape import count_nodes
 
 #: A body is text about a run; what is large is in buffers. 1,024 arguments of 16 KiB fit.
@@ -164,7 +164,7 @@ def _part_to_plain(value: object) -> object:
         return [v if type(v) in _PLAIN else _part_to_plain(v) for v in value]
     if isinstance(value, enum.Enum):
         return value.value
-    if dataclasses.is_dataclass(value):
+    if is_struct(type(value)):
         return to_plain(value)
     raise LocalProtocolError(f"a {type(value).__name__} is not a part of any message")
 
@@ -179,18 +179,12 @@ _check_of: dict[type, _Check] = {}
 
 def _defaults(cls: type) -> tuple[tuple[str, object], ...]:
     if cls not in _defaults_of:
-        if not dataclasses.is_dataclass(cls):
+        if not is_struct(cls):
             raise LocalProtocolError(f"a {cls.__name__} is not a message")
-        _defaults_of[cls] = tuple((f.name, _default(f)) for f in dataclasses.fields(cls))
+        _defaults_of[cls] = tuple(
+            (name, default_of(cls, name, _REQUIRED)) for name in fields_of(cls)
+        )
     return _defaults_of[cls]
-
-
-def _default(field: dataclasses.Field[object]) -> object:
-    if field.default is not dataclasses.MISSING:
-        return field.default
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return _REQUIRED
 
 
 # --- classes to checks ---------------------------------------------------------------------------
@@ -243,7 +237,7 @@ def _compile(hint: object) -> _Check:
         return _SCALARS[hint]
     if isinstance(hint, type) and issubclass(hint, enum.StrEnum):
         return _one_of({str(member): member for member in hint})
-    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+    if isinstance(hint, type) and is_struct(hint):
         return compile_class(hint)
     raise TypeError(f"no message may have a field of type {hint!r}")
 

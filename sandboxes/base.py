@@ -10,10 +10,10 @@ Rule: what a guest does is an `Ended`; only a failure of ours is an exception (`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from protocol.messages import Error, Run, Timings, Usage, Verdict
+from protocol.structs import field, frozen
 
 type Stream = Literal["stdout", "stderr"]
 
@@ -26,7 +26,7 @@ class RunOver(Exception):
         self.verdict = verdict
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HostAnswer:
     """What a host function gave: `value` (`protocol.values` bytes), or `error`.
 
@@ -70,7 +70,7 @@ class Host(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """One run as the cell was asked for it."""
 
@@ -78,7 +78,7 @@ class Order:
     buffers: Sequence[memoryview]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended:
     """How a run ended. The cell adds what its own caps and clock know and sends it as `Done`."""
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import sys
-from dataclasses import asdict, dataclass
 
 from executor.loop.spawn import DirectSpawner
 from executor.loop.supervisor_loop import SupervisorLoop
 from executor.pool import Policy, PoolCore
+from protocol.structs import as_dict, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoopOptions:
     """What a loop is told when it is started; plain values, as they cross interpreters.
 
@@ -28,7 +28,7 @@ class LoopOptions:
 
     def to_json(self) -> str:
         """Return the options as text."""
-        return json.dumps(asdict(self))
+        return json.dumps(as_dict(self))
 
 
 def serve(host_fd: int, options_json: str) -> None:

@@ -14,14 +14,14 @@ import os
 import selectors
 import signal
 import socket
-from dataclasses import dataclass
 from typing import Protocol
 
 from executor.loop.launch import launch, take_ahead
 from protocol.messages import DefinePool
+from protocol.structs import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spawned:
     """A started cell: its process and our end of its socket."""
 
@@ -30,7 +30,7 @@ class Spawned:
     sock: socket.socket
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Death:
     """How a cell ended, in words for people; `blameless` if that was not the cell's doing."""
 

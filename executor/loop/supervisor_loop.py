@@ -17,7 +17,6 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
 from executor.loop.cell_link import READ, WRITE, CellLink
@@ -72,6 +71,7 @@ from protocol.messages import (
     Verdict,
 )
 from protocol.reading import decode_frame, encode_message
+from protocol.structs import mutable
 
 #: Reading from cells stops while this much waits for the host, and goes on at half of it.
 HOST_BACKLOG_BYTES_MAX = 64 << 20
@@ -82,7 +82,7 @@ BEAT_S = 0.05
 _RUN, _DONE = KINDS[Run], KINDS[Done]
 
 
-@dataclass(slots=True, eq=False)
+@mutable
 class _Starting:
     """A cell that was asked for and is not there yet."""
 

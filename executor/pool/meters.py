@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass, field
+
+from protocol.structs import field, mutable
 
 #: Upper ends of the buckets in seconds: 1, 2, 5 a decade from 50 us to 1,000 s. One more bucket
 #: holds what is longer.
@@ -69,7 +70,7 @@ class Utilisation:
         return self._average * keep + share * (1 - keep), self.busy_s + self._running * passed_s
 
 
-@dataclass(slots=True, eq=False)
+@mutable
 class Meters:
     """Everything that is measured of one pool."""
 

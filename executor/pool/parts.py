@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from executor.pool.timers import Key
 from protocol.messages import Verdict
+from protocol.structs import field, mutable
 
 if TYPE_CHECKING:
     from executor.pool.pool import Pool
@@ -25,7 +25,7 @@ class CellState(enum.Enum):
     DYING = "dying"  # killed by us, not yet reaped
 
 
-@dataclass(slots=True, eq=False)
+@mutable
 class Run:
     """A run from its submission to its ending."""
 
@@ -44,7 +44,7 @@ class Run:
     started_at: float = 0.0
 
 
-@dataclass(slots=True, eq=False)
+@mutable
 class Session:
     """A session from its first run until the host ends it.
 
@@ -63,7 +63,7 @@ class Session:
     queued: OrderedDict[int, Run] = field(default_factory=OrderedDict)
 
 
-@dataclass(slots=True, eq=False)
+@mutable
 class Cell:
     """A cell from its spawning until it is reaped."""
 

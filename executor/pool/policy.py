@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from dataclasses import dataclass, field
 
 from executor.restart import BackoffPolicy, BreakerPolicy
+from protocol.structs import field, fields_of, frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Policy:
     """How the pool treats runs and cells.
 
@@ -63,10 +62,10 @@ class Policy:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        for f in dataclasses.fields(self):
-            number = getattr(self, f.name)
-            if f.name.endswith("_s") and not (math.isfinite(number) and number >= 0):
-                raise ValueError(f"policy.{f.name} must be finite and not negative: {number}")
+        for name in fields_of(Policy):
+            number = getattr(self, name)
+            if name.endswith("_s") and not (math.isfinite(number) and number >= 0):
+                raise ValueError(f"policy.{name} must be finite and not negative: {number}")
         for name in ("cells_min", "runs_max", "sessions_per_cell", "sessions_max"):
             if getattr(self, name) < 1:
                 raise ValueError(f"policy.{name} must be at least 1: {getattr(self, name)}")

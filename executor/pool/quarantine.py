@@ -6,13 +6,12 @@ everybody, counts only what no tenant's run can be blamed for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from executor.pool.shared import TENANT, Shared
 from executor.restart import RestartBudget
+from protocol.structs import mutable
 
 
-@dataclass(slots=True, eq=False)
+@mutable
 class _Record:
     budget: RestartBudget
     #: Refused until then; in the past where it is not.

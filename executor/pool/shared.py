@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from executor.pool.actions import Action
 from executor.pool.parts import Cell
 from executor.pool.policy import Policy
 from executor.pool.timers import Timers
 from executor.restart import Jitter
+from protocol.structs import field, mutable
 
 # Kinds of timers: the first item of a key; the second is the id behind it.
 CELL, QUEUE, RESTART, SHRINK, AGE, TENANT, DRAIN = range(7)
 
 
-@dataclass(slots=True, eq=False)
+@mutable
 class Shared:
     """State above a single pool."""
 

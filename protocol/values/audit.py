@@ -16,9 +16,9 @@ guard, and a bounded cost, as a tuple shared n times within itself is hashed 2**
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Any, Final
 
+from protocol.structs import frozen
 from protocol.values.leaves import PUT
 from protocol.values.plain import SCALARS
 from protocol.values.records import KINDS, is_name
@@ -43,7 +43,7 @@ _UNHASHABLE: Final = frozenset({"list", "dict", "pairs", "set", "bytearray", "by
 _ITEM: Final = SCALARS | {list}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Table:
     """A value taken apart: see the docstring of this module."""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from protocol.structs import field, frozen
 
 type Buffer = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budget:
     """How large a value may be, on the side that encodes and on the side that decodes.
 
@@ -22,7 +22,7 @@ class Budget:
     depth_max: int = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Encoded:
     """A value as bytes: `body` is UTF-8 text, `buffers` are its large bytes-likes, uncopied.
 

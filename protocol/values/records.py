@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import reprlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, NoReturn
+
+from protocol.structs import frozen
 
 #: How a dataclass compares: by fields; by fields and hashable; by being the same object.
 type Kind = Literal["mutable", "frozen", "identity"]
@@ -21,7 +21,7 @@ _OTHER_BASES: Final = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """A member of an enum whose class the decoder was not given."""
 
@@ -92,7 +92,7 @@ class Record:
         return Record, (self.__record_class__, self.__record_fields__, self.__record_kind__)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RecordClass:
     """What crosses of a dataclass: its name, how it compares, and the names of its fields."""
 
@@ -128,5 +128,7 @@ def record_class(part: object) -> RecordClass:
     kind: Kind = "mutable" if cls.__hash__ is None else "frozen"
     if cls.__eq__ is object.__eq__:
         kind = "identity"
+    import dataclasses  # 11 ms, for those values alone
+
     names = tuple(field.name for field in dataclasses.fields(cls))  # type: ignore[arg-type]  # is_record holds
     return RecordClass(class_name_of(cls), kind, names)

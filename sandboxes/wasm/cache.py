@@ -25,9 +25,9 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from typing import Final, Literal, NamedTuple
 
+from protocol.structs import as_dict, frozen
 from sandboxes.errors import ImageError
 
 type Kind = Literal["guest", "code", "module", "component"]
@@ -39,7 +39,7 @@ _STAMP_NS: Final = 20_000_000
 _RECORD_BYTES_MAX: Final = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """What the cache knows of one file.
 
@@ -265,7 +265,7 @@ class Cache:
         self._write(f"{self.path}/files/{request}.request", resolved._asdict())
 
     def _write_record(self, record: Record) -> None:
-        self._write(f"{self.path}/files/{record.key}.json", asdict(record))
+        self._write(f"{self.path}/files/{record.key}.json", as_dict(record))
 
     @staticmethod
     def _write(path: str, fields: dict[str, object]) -> None:

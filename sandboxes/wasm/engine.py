@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import ctypes
 from ctypes import byref, c_void_p
-from dataclasses import dataclass
 from typing import Any, Final
 
+from protocol.structs import frozen
 from sandboxes.errors import ImageError
 from sandboxes.wasm.binding import MAJOR, ByteVec, Library
 
@@ -66,7 +66,7 @@ _SETTINGS: Final[tuple[tuple[str, Any, Any], ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Settings:
     """What may differ between two engines of ours.
 

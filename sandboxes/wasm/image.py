@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
+from protocol.structs import field, frozen
 from sandboxes.errors import ImageError
 from sandboxes.wasm import keys
 from sandboxes.wasm.cache import Build, Cache, Kind, Record, Resolved, digest_file, location
@@ -36,7 +36,7 @@ FETCH_S, BUILD_S, COMPILE_S = 5.0, 9.0, 6.0
 type Shown = Progress | Literal["auto"] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Image:
     """What a Python guest consists of.
 
@@ -61,7 +61,7 @@ class Image:
             object.__setattr__(self, name, tuple(given))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Compiled:
     """Code that fits this machine and this release of wasmtime, ready to be loaded.
 

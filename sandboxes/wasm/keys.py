@@ -32,6 +32,7 @@ PACKED: Final = (
     "protocol/__init__.py",
     "protocol/errors.py",
     "protocol/limits.py",
+    "protocol/structs.py",
     "protocol/values",
     "sandboxes/__init__.py",
     "sandboxes/wasm/__init__.py",

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from protocol.messages import Mount
+from protocol.structs import frozen
 from sandboxes.errors import MountRefused
 from sandboxes.wasm import scratch
 
@@ -25,7 +25,7 @@ from sandboxes.wasm import scratch
 SPOOL_PATH: Final = "/cellblock"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Preopen:
     """A directory of this machine that a guest may use from its first line on."""
 

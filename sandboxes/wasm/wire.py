@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from protocol.errors import RemoteProtocolError
+from protocol.structs import frozen
 
 #: Kinds of `emit`. RAW carries bytes that are not UTF-8, one character for each byte.
 STDOUT: Final = 1
@@ -44,7 +44,7 @@ PIECES_MAX = 4_100
 type Inline = bytes | bytearray | memoryview
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InFile:
     """A piece that stays in a file: `length_bytes` from `offset_bytes` on, at a guest's path."""
 
@@ -56,7 +56,7 @@ class InFile:
 type Piece = Inline | InFile
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Value:
     """A value in the form of `protocol.values`: its body and its out-of-band buffers."""
 
@@ -64,7 +64,7 @@ class Value:
     buffers: Sequence[Piece] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """An exception as text, within the caps above."""
 
@@ -73,7 +73,7 @@ class Failure:
     traceback: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request:
     """One run, as the guest is asked for it.
 
@@ -114,7 +114,7 @@ class Request:
     value_bytes: int = 16 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """How a run ended, as the guest tells it; the guest may lie.
 
