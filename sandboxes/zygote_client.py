@@ -18,9 +18,9 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from protocol.errors import LocalProtocolError
+from protocol.structs import frozen
 from sandboxes.errors import JailUnavailable
 from sandboxes.jail.plan import CellWish, Jail
 from sandboxes.zygote_wire import (
@@ -47,7 +47,7 @@ _EXIT_WAIT_S = 0.1
 
 
 # --- events --------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@frozen
 class ZygoteReady:
     """The zygote takes requests; how long its preloading and its jail took."""
 
@@ -55,7 +55,7 @@ class ZygoteReady:
     jail_us: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CellForked:
     """A cell runs. The descriptor is the receiver's to close.
 
@@ -67,7 +67,7 @@ class CellForked:
     pidfd: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CellNotForked:
     """A request came to nothing."""
 
@@ -75,7 +75,7 @@ class CellNotForked:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CellExited:
     """A cell is gone and reaped: exit code `status`, or killed by the signal `-status`."""
 
@@ -85,7 +85,7 @@ class CellExited:
     peak_memory_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ZygoteGone:
     """The zygote is gone, and all its cells with it. Said once; nothing follows."""
 
@@ -95,7 +95,7 @@ class ZygoteGone:
 type Event = ZygoteReady | CellForked | CellNotForked | CellExited | ZygoteGone
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recipe:
     """What a zygote is to be.
 

@@ -10,19 +10,19 @@ the process descriptor with `Forked`. A cell never holds this socket.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from protocol.errors import RemoteProtocolError
 from protocol.fields import AtMost, Between, Bytes, Count, Id, Microseconds, Name, Path, Text
 from protocol.reading import read, write
+from protocol.structs import frozen
 
 PACKET_BYTES_MAX = 64 << 10
 #: Descriptors in one packet: the cell's socket, its mounts and what else it is to hold.
 DESCRIPTORS_MAX = 64
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Start:
     """First packet to a zygote: what it is to be. Answered by `Started` or `Failed`.
 
@@ -43,7 +43,7 @@ class Start:
     without: Annotated[tuple[Name, ...], AtMost(64)] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BindSpec:
     """A mount of a cell; see `sandboxes.jail.root.Bind`."""
 
@@ -52,7 +52,7 @@ class BindSpec:
     writable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForkCell:
     """Fork one cell. Answered by `Forked` or `NotForked`, and after `Forked` by one `Exited`.
 
@@ -72,7 +72,7 @@ class ForkCell:
     trees: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Started:
     """The zygote has preloaded, is jailed as far as it is to be, and waits for `ForkCell`."""
 
@@ -80,7 +80,7 @@ class Started:
     jail_us: Microseconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed:
     """The zygote could not start, and exits. `step` is a jail step, "preload" or "zygote"."""
 
@@ -88,14 +88,14 @@ class Failed:
     reason: Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forked:
     """A cell runs; the packet holds its process descriptor. It may not be jailed yet."""
 
     cell: Id
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotForked:
     """No cell was made."""
 
@@ -103,7 +103,7 @@ class NotForked:
     reason: Text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exited:
     """A cell is gone and reaped: with exit code `status`, or by the signal `-status`."""
 

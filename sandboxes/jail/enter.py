@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import assert_never
 
+from protocol.structs import frozen
 from sandboxes.errors import JailUnavailable
 from sandboxes.jail import (
     capabilities,
@@ -37,7 +37,7 @@ from sandboxes.jail.filters import Files, Kind, filter_for
 ROOT_PLACE = "/proc"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MountView:
     """Mount namespaces by descriptor: one with the host's files, and the zygote's empty one."""
 
@@ -45,7 +45,7 @@ class MountView:
     own: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surroundings:
     """What is known only in the process that enters the jail.
 

@@ -11,14 +11,15 @@ Rule: an argument is compared in both halves unless the kernel itself reads only
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import Literal
+
+from protocol.structs import frozen
 
 type Kind = Literal["wasm", "native"]
 type Files = Literal["none", "read", "write"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OneOf:
     """The lower 32 bits of the argument are one of `values` (the kernel reads an int there)."""
 
@@ -26,7 +27,7 @@ class OneOf:
     values: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Without:
     """None of the bits of `mask` is set in the lower half of the argument."""
 
@@ -34,7 +35,7 @@ class Without:
     mask: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Masked:
     """The lower half of the argument, cut to `mask`, equals `value`."""
 
@@ -43,14 +44,14 @@ class Masked:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Zero:
     """The argument is 0 in all its 64 bits: a null pointer."""
 
     argument: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnProcess:
     """The argument is the pid of the process the filter is installed in."""
 
@@ -60,7 +61,7 @@ class OwnProcess:
 type Test = OneOf | Without | Masked | Zero | OwnProcess
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """`call` is allowed if all `tests` hold; otherwise it fails with `otherwise`."""
 
@@ -69,7 +70,7 @@ class Rule:
     otherwise: int = errno.EPERM
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filter:
     """Everything a cell may ask of the kernel. Disjoint: a call is named in one place alone."""
 

@@ -55,6 +55,11 @@ def buffer(data: bytes) -> ctypes.Array[ctypes.c_char]:
     return ctypes.create_string_buffer(data, len(data))
 
 
+def library() -> ctypes.CDLL:
+    """Return the C library, with errno kept for `ctypes.get_errno`."""
+    return _libc
+
+
 def address_of(memory: ctypes.Array[ctypes.c_char]) -> int:
     """Return where `memory` lies; the caller keeps it alive."""
     return ctypes.addressof(memory)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import struct
-from dataclasses import dataclass
 
+from protocol.structs import frozen
 from sandboxes.jail import kernel
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
@@ -36,7 +36,7 @@ _RULE_PATH_BENEATH = 1
 ABI_TCP, ABI_SCOPES = 4, 6
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PathRule:
     """What stays possible beneath `path`."""
 

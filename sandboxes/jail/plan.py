@@ -11,10 +11,11 @@ Rule: a wall is left out only if it is named in `without`, which tests and audit
 
 from __future__ import annotations
 
+import copy
 import enum
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Literal
 
+from protocol.structs import frozen
 from sandboxes.jail.filters import Files, Kind
 from sandboxes.jail.landlock import PathRule
 from sandboxes.jail.namespaces import Namespace
@@ -68,175 +69,175 @@ NEEDS_USER_NAMESPACE = frozenset(
 
 
 # --- steps ---------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClearEnvironment:
     """Remove all variables."""
 
-    wall: ClassVar = Wall.ENVIRONMENT
-    because: ClassVar = "after preloading, whose libraries may have set some"
+    wall = Wall.ENVIRONMENT
+    because = "after preloading, whose libraries may have set some"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeepDescriptors:
     """Close all descriptors but those the process was given."""
 
-    wall: ClassVar = Wall.DESCRIPTORS
-    because: ClassVar = "first of the cell's steps: nothing inherited outlives this point"
+    wall = Wall.DESCRIPTORS
+    because = "first of the cell's steps: nothing inherited outlives this point"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewSession:
     """Lead a session and process group."""
 
-    wall: ClassVar = Wall.SESSION
-    because: ClassVar = "before the filter, which has no setsid"
+    wall = Wall.SESSION
+    because = "before the filter, which has no setsid"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BecomeUser:
     """Stop being root."""
 
     uid: int
-    wall: ClassVar = Wall.IDENTITY
-    because: ClassVar = "before the user namespace: made by root, its users count as root outside"
+    wall = Wall.IDENTITY
+    because = "before the user namespace: made by root, its users count as root outside"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EnterNamespaces:
     """Move into new namespaces."""
 
     namespaces: Namespace
-    wall: ClassVar = Wall.USERS
-    because: ClassVar = "while the process has one thread, as a user namespace demands"
+    wall = Wall.USERS
+    because = "while the process has one thread, as a user namespace demands"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BecomeFirst:
     """Go on as the first process of the new process namespace, which ends with it."""
 
-    wall: ClassVar = Wall.PROCESSES
-    because: ClassVar = "after the namespace is made: it holds only what is forked afterwards"
+    wall = Wall.PROCESSES
+    because = "after the namespace is made: it holds only what is forked afterwards"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NameHost:
     """Hide the machine's name."""
 
     name: str
-    wall: ClassVar = Wall.HOSTNAME
-    because: ClassVar = "in the new namespace, while the capability for it lasts"
+    wall = Wall.HOSTNAME
+    because = "in the new namespace, while the capability for it lasts"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeepHostMounts:
     """Keep a mount namespace with the host's files aside, for cells with mounts."""
 
-    wall: ClassVar = Wall.ROOT
-    because: ClassVar = "after the user namespace, before the root is exchanged for an empty one"
+    wall = Wall.ROOT
+    because = "after the user namespace, before the root is exchanged for an empty one"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class EmptyRoot:
     """Leave the host's file system for an empty one, with `binds` in it."""
 
     binds: tuple[Bind, ...]
-    wall: ClassVar = Wall.ROOT
-    because: ClassVar = "last of the zygote's steps: what follows finds no file"
+    wall = Wall.ROOT
+    because = "last of the zygote's steps: what follows finds no file"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OwnRoot:
     """Exchange the zygote's root for one with this cell's mounts and scratch directory."""
 
     binds: tuple[Bind, ...]
     scratch_bytes: int
-    wall: ClassVar = Wall.ROOT
-    because: ClassVar = "while the cell still has capabilities over the zygote's namespaces"
+    wall = Wall.ROOT
+    because = "while the cell still has capabilities over the zygote's namespaces"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LeaveUsers:
     """Enter a user namespace of one's own."""
 
-    wall: ClassVar = Wall.OWN_USERS
-    because: ClassVar = "after the last mount, which it forbids; before the limit it gives a count"
+    wall = Wall.OWN_USERS
+    because = "after the last mount, which it forbids; before the limit it gives a count"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LimitResources:
     """Set resource limits."""
 
     resources: Resources
-    wall: ClassVar = Wall.RLIMITS
-    because: ClassVar = "in the cell's own user namespace, so that its threads alone are counted"
+    wall = Wall.RLIMITS
+    because = "in the cell's own user namespace, so that its threads alone are counted"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LowerPriority:
     """Let the supervisor be scheduled first."""
 
     nice: int
-    wall: ClassVar = Wall.RLIMITS
-    because: ClassVar = "before the filter, which allows a process its own niceness alone"
+    wall = Wall.RLIMITS
+    because = "before the filter, which allows a process its own niceness alone"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GoFirstWithoutMemory:
     """Be killed before others when the machine is out of memory."""
 
-    wall: ClassVar = Wall.RLIMITS
-    because: ClassVar = "while /proc can still be seen; cells inherit it"
+    wall = Wall.RLIMITS
+    because = "while /proc can still be seen; cells inherit it"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DieWithParent:
     """Be killed at the death of the process that forked us."""
 
-    wall: ClassVar = Wall.PARENT_DEATH
-    because: ClassVar = "after the last change of user, which makes the kernel forget it"
+    wall = Wall.PARENT_DEATH
+    because = "after the last change of user, which makes the kernel forget it"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DropCapabilities:
     """Give up every capability."""
 
-    wall: ClassVar = Wall.CAPABILITIES
-    because: ClassVar = "after the last step that needs one"
+    wall = Wall.CAPABILITIES
+    because = "after the last step that needs one"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HideMemory:
     """Become undumpable."""
 
-    wall: ClassVar = Wall.DUMPABLE
-    because: ClassVar = "after changes of user and capabilities, which may reset it"
+    wall = Wall.DUMPABLE
+    because = "after changes of user and capabilities, which may reset it"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GiveUpPrivileges:
     """Set no-new-privileges."""
 
-    wall: ClassVar = Wall.NO_NEW_PRIVILEGES
-    because: ClassVar = "before Landlock and the filter, which are refused without it"
+    wall = Wall.NO_NEW_PRIVILEGES
+    because = "before Landlock and the filter, which are refused without it"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RestrictFiles:
     """Enter a Landlock domain."""
 
     rules: tuple[PathRule, ...]
-    wall: ClassVar = Wall.LANDLOCK
-    because: ClassVar = "after the root is final, as rules hold files; before the filter"
+    wall = Wall.LANDLOCK
+    because = "after the root is final, as rules hold files; before the filter"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FilterCalls:
     """Cut the kernel down to a list of calls."""
 
     kind: Kind
     files: Files
-    wall: ClassVar = Wall.SECCOMP
-    because: ClassVar = "last: it forbids the calls that all other steps make"
+    wall = Wall.SECCOMP
+    because = "last: it forbids the calls that all other steps make"
 
 
 type Step = (
@@ -248,7 +249,7 @@ type Step = (
 
 
 # --- wishes --------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
+@frozen
 class Jail:
     """What must hold round all cells of one zygote.
 
@@ -284,7 +285,7 @@ class Jail:
         return self.strength == "full" or wall not in NEEDS_USER_NAMESPACE
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CellWish:
     """What differs between the cells of one zygote.
 
@@ -365,7 +366,7 @@ def cell_plan(jail: Jail, wish: CellWish) -> tuple[Step, ...]:
     resources = wish.resources
     if not jail.has(Wall.OWN_USERS):
         # The count would be that of all the user's threads on this machine: no limit of a cell's.
-        resources = replace(resources, threads_max=None)
+        resources = copy.replace(resources, threads_max=None)
     steps += [
         LeaveUsers(),
         LimitResources(resources),

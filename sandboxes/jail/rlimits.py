@@ -10,13 +10,14 @@ has a user namespace of its own.
 from __future__ import annotations
 
 import resource
-from dataclasses import dataclass
+
+from protocol.structs import frozen
 
 #: Room for the main stack; threads bring their own.
 STACK_BYTES = 8 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resources:
     """The limits of one cell.
 

@@ -15,8 +15,8 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from protocol.structs import frozen
 from sandboxes.jail import kernel
 from sandboxes.jail.namespaces import Namespace
 
@@ -37,7 +37,7 @@ _ROOT_BYTES, _ROOT_FILES = 256 << 10, 1_024
 _SCRATCH_FILES_PER_MIB, _SCRATCH_FILES_MIN = 256, 1_024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bind:
     """A directory or file of the host, seen by a cell.
 
