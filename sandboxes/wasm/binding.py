@@ -74,8 +74,6 @@ class Val(Structure):
     of: _ValUnion
 
 
-VAL_U8: Final = 2
-VAL_U32: Final = 6
 VAL_STRING: Final = 12
 VAL_RESULT: Final = 19
 
@@ -133,23 +131,24 @@ StreamFunction = CFUNCTYPE(_ssize, _ptr, _ptr, _size)
 
 
 # --- where it is ---------------------------------------------------------------------------------
-def library_path(search: Iterable[str] | None = None) -> str:
+def library_path(
+    search: Iterable[str] | None = None, *, platform: str = sys.platform, machine: str = ""
+) -> str:
     """Return the path of wasmtime's shared library.
 
     Args:
         search: directories that may hold the package; `sys.path` where it is absent.
+        platform: as `sys.platform`.
+        machine: as `platform.machine()`; that of this computer where it is absent.
 
     Raises:
         ImageError: no such package is there for this platform, or it is not release `MAJOR`.
     """
-    machine = (
-        os.uname().machine if hasattr(os, "uname") else os.environ.get("PROCESSOR_ARCHITECTURE", "")
-    )
-    platform = "linux" if sys.platform.startswith("linux") else sys.platform
-    folder = f"{sys.platform}-{_MACHINES.get(machine.lower(), machine)}"
     name = _LIBRARY_NAMES.get(platform)
     if name is None:
-        raise ImageError(f"wasmtime has no library for {sys.platform}")
+        raise ImageError(f"wasmtime has no library for {platform}")
+    machine = (machine or _machine()).lower()
+    folder = f"{platform}-{_MACHINES.get(machine, machine)}"
     for place in sys.path if search is None else search:
         path = os.path.join(place, "wasmtime", folder, name)
         if os.path.exists(path):
@@ -158,6 +157,12 @@ def library_path(search: Iterable[str] | None = None) -> str:
     raise ImageError(
         f"wasmtime is not installed for {folder}: pip install 'wasmtime>={MAJOR},<{MAJOR + 1}'"
     )
+
+
+def _machine() -> str:
+    if hasattr(os, "uname"):
+        return os.uname().machine
+    return os.environ.get("PROCESSOR_ARCHITECTURE", "")
 
 
 def _check_version(place: str) -> None:

@@ -8,11 +8,11 @@ any other trap         crashed, in words without wasmtime's backtrace
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from protocol.errors import printable
 from protocol.messages import Error, Verdict
+from protocol.structs import frozen
 from sandboxes.errors import SandboxBroken
 from sandboxes.wasm import binding
 from sandboxes.wasm.binding import Fault
@@ -35,10 +35,12 @@ _CODES: Final = {
 }
 _PREFIX: Final = "wasm trap: "
 _OVER_MEMORY: Final = "exceeds memory limits"
+#: Endings that a guest can bring about while it is over a limit.
+_BY_GUEST: Final = (Verdict.OK, Verdict.EXCEPTION, Verdict.EXIT, Verdict.VALUE, Verdict.CRASHED)
 CRASH_NAME: Final = "GuestCrashed"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ending:
     """How a guest ended, without what it used."""
 
@@ -86,6 +88,16 @@ def exited(code: int) -> Ending:
 def crashed(words: str) -> Ending:
     """Return the ending of a guest that cannot go on."""
     return Ending(Verdict.CRASHED, None, Error(CRASH_NAME, words))
+
+
+def within_limits(ending: Ending, *, is_over_fuel: bool, is_over_files: bool) -> Ending:
+    """Return `ending`, or that of a guest that came to its end after it was over a limit."""
+    if ending.verdict in _BY_GUEST:
+        if is_over_fuel:
+            return Ending(Verdict.FUEL)
+        if is_over_files:
+            return Ending(Verdict.FILES)
+    return ending
 
 
 def is_over_memory(fault: Fault) -> bool:

@@ -13,6 +13,8 @@ from typing import Final
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
+_WAKE_BYTES: Final = 8
+
 
 class Meters:
     """The open files of one process. Owned by a backend."""
@@ -36,13 +38,14 @@ class Meters:
         return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES if len(fields) > 2 else 0
 
     def written_bytes(self) -> int:
-        """Return the bytes that guests of this process wrote to files so far, as a running count.
+        """Return a running count of bytes that guests of this process wrote: at least these.
 
-        wasmtime writes files on threads of its own. What the guest's thread writes are wake-ups
-        of those, 8 bytes each; the frames of a cell are sent, not written.
+        wasmtime writes files on threads of its own, which wake each other by writes of 8 bytes
+        now and then; so 8 bytes of each write are left out. The frames of a cell are sent, not
+        written.
         """
-        ours = _wchar(_read(self._thread_io)) if self._thread_io is not None else 0
-        return max(0, _wchar(_read(self._io)) - ours)
+        ours = _written(_read(self._thread_io)) if self._thread_io is not None else 0
+        return _written(_read(self._io)) - ours
 
     def close(self) -> None:
         """Close the files. Idempotent."""
@@ -66,6 +69,11 @@ def _read(fd: int | None) -> bytes:
     return b""
 
 
-def _wchar(text: bytes) -> int:
-    at = text.find(b"wchar: ")
-    return int(text[at + 7 : text.index(b"\n", at)]) if at >= 0 else 0
+def _written(text: bytes) -> int:
+    numbers = {}
+    for line in text.splitlines():
+        name, _, number = line.partition(b": ")
+        numbers[name] = number
+    if b"wchar" not in numbers or b"syscw" not in numbers:
+        return 0
+    return int(numbers[b"wchar"]) - _WAKE_BYTES * int(numbers[b"syscw"])

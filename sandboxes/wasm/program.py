@@ -32,10 +32,10 @@ from sandboxes.wasm.binding import (
 from sandboxes.wasm.component import Component, NotInstantiated
 from sandboxes.wasm.conversation import Conversation
 from sandboxes.wasm.engine import Engine
-from sandboxes.wasm.faults import Ending, ending_of, exited
+from sandboxes.wasm.faults import Ending, ending_of, exited, within_limits
 from sandboxes.wasm.meters import Meters
 from sandboxes.wasm.requests import Pieces
-from sandboxes.wasm.store import FUEL_MAX, Store
+from sandboxes.wasm.store import Store
 from sandboxes.wasm.surroundings import FilesOverLimit, Surroundings
 from sandboxes.wasm.turn import Turn
 
@@ -259,10 +259,7 @@ class ProgramSandbox:
             stdin=b"" if run.stdin is None else bytes(pieces.data(run.stdin)),
         )
         self._store.limit_memory(run.limits.memory_bytes)
-        if self._store.counts_fuel:
-            self._store.set_fuel(FUEL_MAX if run.limits.fuel is None else run.limits.fuel)
-        elif run.limits.fuel is not None:
-            raise SandboxBroken("this cell was not set up to count fuel")
+        self._store.set_fuel(run.limits.fuel)
 
     def _carry_out(self, program: Program, run: Run) -> Ended:
         resident = self._meters.resident_bytes()
@@ -272,20 +269,20 @@ class ProgramSandbox:
             fault = program.start(self._store)
         finally:
             wanted = self._turn.end()
-        fuel = run.limits.fuel
-        grown_bytes = max(0, self._meters.resident_bytes() - resident)
+        fuel, is_over_fuel = self._store.fuel_over(run.limits.fuel)
+        memory = program.memory_bytes(self._store) or self._meters.resident_bytes() - resident
         usage = Usage(
             wall_us=(time.perf_counter_ns() - started_ns) // 1_000,
             cpu_us=(time.thread_time_ns() - cpu_ns) // 1_000,
-            fuel=0 if fuel is None else fuel - self._store.fuel_left(),
-            peak_memory_bytes=min(
-                run.limits.memory_bytes, program.memory_bytes(self._store) or grown_bytes
-            ),
-            files_bytes=self._files.written_bytes(),
+            fuel=fuel,
+            peak_memory_bytes=min(run.limits.memory_bytes, max(0, memory)),
+            files_bytes=self._files.used_bytes(),
         )
-        ending = self._ending(fault, wanted)
-        if usage.files_bytes > run.limits.files_bytes and ending.verdict in _BY_GUEST:
-            ending = Ending(Verdict.FILES)
+        ending = within_limits(
+            self._ending(fault, wanted),
+            is_over_fuel=is_over_fuel,
+            is_over_files=usage.files_bytes > run.limits.files_bytes,
+        )
         files: dict[str, bytes] = {}
         if run.keep_files and ending.verdict in (Verdict.OK, Verdict.EXIT):
             try:
@@ -314,9 +311,6 @@ class ProgramSandbox:
         """Free the instance and its folder. Idempotent."""
         self._store.close()
         self._files.close()
-
-
-_BY_GUEST: Final = (Verdict.OK, Verdict.EXIT, Verdict.CRASHED)
 
 
 def _unserved(fault: Fault) -> ImageError:

@@ -17,7 +17,7 @@ import time
 from ctypes import byref, c_char_p, c_void_p, cast, string_at
 from typing import Final
 
-from protocol.errors import RemoteProtocolError
+from protocol.errors import RemoteProtocolError, printable
 from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
 from sandboxes.errors import MountRefused, SandboxBroken
@@ -25,20 +25,16 @@ from sandboxes.wasm import wire
 from sandboxes.wasm.binding import VAL_STRING, Fault, Val
 from sandboxes.wasm.component import Component
 from sandboxes.wasm.conversation import Conversation
-from sandboxes.wasm.faults import Ending, crashed, ending_of
+from sandboxes.wasm.faults import Ending, crashed, ending_of, within_limits
 from sandboxes.wasm.meters import Meters
 from sandboxes.wasm.requests import Pieces, request_of
-from sandboxes.wasm.store import FUEL_MAX, Store
+from sandboxes.wasm.store import Store
 from sandboxes.wasm.surroundings import FilesOverLimit, Surroundings
 from sandboxes.wasm.turn import Turn
 
 #: What a reply holds beside its value and streams: header, error, traceback, twice as UTF-8.
 _REPLY_ROOM_BYTES: Final = 4 << 20
 _WARM_UP: Final = wire.pack_request(wire.Request("print(1 + 1)")).encode()
-
-
-class _ReplyTooLarge(Exception):
-    """A reply is longer than every cap on its parts allows."""
 
 
 class PythonSandbox:
@@ -98,8 +94,8 @@ class PythonSandbox:
         reply = self._call(_WARM_UP, _REPLY_ROOM_BYTES)
         if isinstance(reply, Fault):
             raise SandboxBroken(f"the image does not run: {reply.cause}")
-        if wire.unpack_reply(reply).verdict != "ok":
-            raise SandboxBroken("the image does not run a line of Python")
+        if reply.verdict != "ok":
+            raise SandboxBroken(f"the image does not run a line of Python: {reply.error}")
 
     # --- running ---------------------------------------------------------------------------------
     def run(self, order: Order, host: Host) -> Ended:
@@ -122,7 +118,7 @@ class PythonSandbox:
         except UnicodeDecodeError as error:
             return self._refuse(_refusal("SyntaxError", f"the source is not UTF-8: {error.reason}"))
         self._store.limit_memory(limits.memory_bytes)
-        self._set_fuel(limits.fuel)
+        self._store.set_fuel(limits.fuel)
         self._conversation.begin(host)
         if (wanted := self._turn.begin(self._store)) is not None:
             return self._refuse(Ending(wanted))
@@ -134,41 +130,34 @@ class PythonSandbox:
         started_ns, cpu_ns = time.perf_counter_ns(), time.thread_time_ns()
         wanted: Verdict | None = None
         try:
-            try:
-                reply = self._call(request, _reply_bytes_max(limits))
-            finally:
-                wanted = self._turn.end()
-        except _ReplyTooLarge:
-            reply = None
+            reply = self._call(request, _reply_bytes_max(limits))
+        finally:
+            wanted = self._turn.end()
         cpu_us = (time.thread_time_ns() - cpu_ns) // 1_000
         wall_us = (time.perf_counter_ns() - started_ns) // 1_000
+        self._conversation.raise_if_broken()
         self._grown_bytes += max(0, self._meters.resident_bytes() - resident)
+        fuel, is_over_fuel = self._store.fuel_over(limits.fuel)
         usage = Usage(
             wall_us=wall_us,
             cpu_us=cpu_us,
-            fuel=self._fuel_used(limits.fuel),
+            fuel=fuel,
             peak_memory_bytes=min(limits.memory_bytes, self._floor_bytes + self._grown_bytes),
-            files_bytes=self._files.written_bytes(),
+            files_bytes=self._files.used_bytes(),
         )
-        if isinstance(reply, str):
-            return self._answered(reply, order, host, usage)
+        if isinstance(reply, wire.Reply):
+            return self._answered(reply, order, host, usage, is_over_fuel=is_over_fuel)
         self._is_spent = True
-        if reply is None:
-            return Ended(Verdict.VALUE, usage=usage)
-        ending = ending_of(reply, self._conversation, wanted)
-        return _ended(self._over_files(ending, usage, limits), usage)
+        if isinstance(reply, Fault):
+            reply = ending_of(reply, self._conversation, wanted)
+        return _ended(_within(reply, usage, limits, is_over_fuel=is_over_fuel), usage)
 
-    def _call(self, request: bytes, reply_bytes_max: int) -> str | Fault:
-        """Call the guest's `run`: a few microseconds beside its own time.
-
-        Raises:
-            _ReplyTooLarge: it answers with more than it may.
-        """
+    def _call(self, request: bytes, reply_bytes_max: int) -> wire.Reply | Fault | Ending:
+        """Call the guest's `run`: a few microseconds beside its own time and the reading."""
         argument, result, lib = self._argument.of.string, self._result, self._component.library
         argument.size = len(request)
-        argument.data = cast(
-            c_char_p(request), c_void_p
-        ).value  # wasmtime copies, and keeps nothing
+        # wasmtime copies the text and keeps no pointer to it.
+        argument.data = cast(c_char_p(request), c_void_p).value
         error = lib.func_call(
             byref(self._function), self._store.context, byref(self._argument), 1, byref(result), 1
         )
@@ -178,10 +167,14 @@ class PythonSandbox:
         try:
             size = result.of.string.size
             if size > reply_bytes_max:
-                raise _ReplyTooLarge
-            return string_at(result.of.string.data or 0, size).decode()
+                return Ending(Verdict.VALUE)
+            text = string_at(result.of.string.data or 0, size)
         finally:
             lib.val_delete(byref(result))
+        try:
+            return wire.unpack_reply(text.decode())
+        except (RemoteProtocolError, UnicodeDecodeError) as broken:
+            return crashed(f"the guest's reply is none: {printable(str(broken))}")
 
     # --- before and after ------------------------------------------------------------------------
     def _prepare(self, order: Order) -> bytes:
@@ -192,12 +185,9 @@ class PythonSandbox:
         request = request_of(order, pieces, cwd=self._files.work_path)
         return wire.pack_request(request).encode()
 
-    def _answered(self, reply_text: str, order: Order, host: Host, usage: Usage) -> Ended:
-        try:
-            reply = wire.unpack_reply(reply_text)
-        except RemoteProtocolError as broken:
-            self._is_spent = True
-            return _ended(crashed(f"the guest's reply is none: {broken}"), usage)
+    def _answered(
+        self, reply: wire.Reply, order: Order, host: Host, usage: Usage, *, is_over_fuel: bool
+    ) -> Ended:
         if reply.stdout:
             host.output("stdout", reply.stdout)
         if reply.stderr:
@@ -209,7 +199,7 @@ class PythonSandbox:
         told = reply.error
         error = None if told is None else Error(told.name, told.message, told.traceback)
         ending = Ending(Verdict(reply.verdict), reply.exit_code, error)
-        ending = self._over_files(ending, usage, order.run.limits)
+        ending = _within(ending, usage, order.run.limits, is_over_fuel=is_over_fuel)
         files: dict[str, bytes] = {}
         if order.run.keep_files and ending.verdict is not Verdict.FILES:
             try:
@@ -231,27 +221,10 @@ class PythonSandbox:
             reusable=True,
         )
 
-    @staticmethod
-    def _over_files(ending: Ending, usage: Usage, limits: RunLimits) -> Ending:
-        """Return the verdict `files` instead, if the guest wrote more than it may."""
-        by_guest = ending.verdict in (Verdict.OK, Verdict.EXCEPTION, Verdict.EXIT, Verdict.CRASHED)
-        if by_guest and usage.files_bytes > limits.files_bytes:
-            return Ending(Verdict.FILES)
-        return ending
-
     def _refuse(self, ending: Ending) -> Ended:
-        """Return the ending of a run whose guest never began."""
+        """Return the ending of a run whose guest never began; the sandbox is as it was."""
         self._conversation.begin(None)
-        return _ended(ending, Usage())
-
-    def _set_fuel(self, fuel: int | None) -> None:
-        if self._store.counts_fuel:
-            self._store.set_fuel(FUEL_MAX if fuel is None else fuel)
-        elif fuel is not None:
-            raise SandboxBroken("this cell was not set up to count fuel")
-
-    def _fuel_used(self, fuel: int | None) -> int:
-        return 0 if fuel is None else fuel - self._store.fuel_left()
+        return Ended(ending.verdict, ending.exit_code, ending.error, reusable=True)
 
     # --- from other threads, and the end ---------------------------------------------------------
     def interrupt(self, verdict: Verdict) -> None:
@@ -281,6 +254,11 @@ def _bytes(piece: wire.Piece) -> bytes:
 
 def _ended(ending: Ending, usage: Usage) -> Ended:
     return Ended(ending.verdict, ending.exit_code, ending.error, usage=usage)
+
+
+def _within(ending: Ending, usage: Usage, limits: RunLimits, *, is_over_fuel: bool) -> Ending:
+    is_over_files = usage.files_bytes > limits.files_bytes
+    return within_limits(ending, is_over_fuel=is_over_fuel, is_over_files=is_over_files)
 
 
 def _refusal(name: str, message: str) -> Ending:

@@ -15,9 +15,9 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from protocol.structs import frozen
 from sandboxes.errors import MountRefused
 
 #: Where the guest sees it; also its working directory.
@@ -35,7 +35,7 @@ class FilesOverLimit(Exception):
     """What a guest left is more than the limit on files allows."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Mark:
     """What tells whether a file was changed: its change time cannot be set by anybody."""
 
@@ -112,16 +112,8 @@ class Scratch:
         return found
 
     def is_crowded(self) -> bool:
-        """Return whether the tree has more entries than it may have. Any thread."""
-        try:
-            for seen, _ in enumerate(self._walk()):
-                if seen >= ENTRIES_MAX:
-                    return True
-        except FilesOverLimit:
-            return True
-        except OSError:
-            pass  # a guest at work moves what is walked; the end of its run is walked again
-        return False
+        """Return whether the tree has more entries, or levels, than it may have. Any thread."""
+        return sizes(self.path) is None
 
     def _walk(self) -> Iterator[tuple[str, int, os.DirEntry[str]]]:
         """Yield every entry: its name from the top, its folder's descriptor, itself."""
@@ -132,6 +124,28 @@ class Scratch:
         if self._open:
             self._open = False
             remove_tree(self.path)
+
+
+def sizes(path: str) -> dict[tuple[int, int], int] | None:
+    """Return the size of each regular file of a tree, by what tells files apart.
+
+    `None` if it has more entries or levels than are looked at. A guest may move what is walked:
+    what is gone when its turn comes is left out.
+    """
+    found: dict[tuple[int, int], int] = {}
+    try:
+        for seen, (_, folder, entry) in enumerate(_walk(os.open(path, _FOLDER), "", 1), 1):
+            if seen > ENTRIES_MAX:
+                return None
+            if entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(FileNotFoundError):
+                    status = os.stat(entry.name, dir_fd=folder, follow_symlinks=False)
+                    found[status.st_dev, status.st_ino] = status.st_size
+    except FilesOverLimit:
+        return None
+    except OSError:
+        pass
+    return found
 
 
 def _walk(folder: int, above: str, depth: int) -> Iterator[tuple[str, int, os.DirEntry[str]]]:

@@ -51,28 +51,36 @@ class Store:
     def rest(self) -> None:
         """Let the guest run as long as it likes: for our own code."""
         self._library.set_deadline(self.context, NEVER_TICKS)
-        if self._fuel:
-            self.set_fuel(FUEL_MAX)
+        self.set_fuel(None)
 
     def arm(self) -> None:
         """Let the next tick of the engine's epoch end the guest."""
         self._library.set_deadline(self.context, 1)
 
-    def set_fuel(self, fuel: int) -> None:
-        """Give the guest so many instructions."""
-        self._library.check(self._library.set_fuel(self.context, fuel), "fuel cannot be set")
+    def set_fuel(self, fuel: int | None) -> None:
+        """Give the guest so many instructions; `None` for as many as it likes.
 
-    @property
-    def counts_fuel(self) -> bool:
-        """Return whether the engine counts instructions."""
-        return self._fuel
+        Raises:
+            SandboxBroken: a number was given, and the engine does not count.
+        """
+        if self._fuel:
+            given = FUEL_MAX if fuel is None else fuel + 1
+            self._library.check(self._library.set_fuel(self.context, given), "fuel cannot be set")
+        elif fuel is not None:
+            raise SandboxBroken("this cell was not set up to count fuel")
 
-    def fuel_left(self) -> int:
-        """Return the instructions the guest has left."""
+    def fuel_over(self, fuel: int | None) -> tuple[int, bool]:
+        """Return how much of `fuel` was used, and whether more was.
+
+        A guest is stopped where wasmtime looks, at loops and calls, so it may use a little more
+        and come to its end all the same. The one unit given on top tells.
+        """
+        if fuel is None:
+            return 0, False
         left = ctypes.c_uint64()
         error = self._library.get_fuel(self.context, byref(left))
         self._library.check(error, "fuel cannot be read")
-        return left.value
+        return min(fuel, fuel + 1 - left.value), left.value == 0
 
     def limit_memory(self, memory_bytes: int) -> None:
         """Set what the guest may grow to. May be called again; what it has it keeps."""

@@ -1,4 +1,4 @@
-"""The files of one sandbox: its directories, its own folder, and what was written.
+"""The files of one sandbox: its directories, its own folder, and how much was written.
 
 A fresh guest has not looked at its directories yet, so a sandbox from stock gets them at its
 first run. From then on they are fixed: a later run of a session may bring files, but no mounts.
@@ -16,24 +16,19 @@ from sandboxes.wasm import scratch
 from sandboxes.wasm.meters import Meters
 from sandboxes.wasm.mounts import Preopen, preopens
 from sandboxes.wasm.requests import Pieces
-from sandboxes.wasm.scratch import FilesOverLimit, Scratch
+from sandboxes.wasm.scratch import FilesOverLimit, Scratch, sizes
 
-#: What `written_bytes` gives for a tree of too many entries: over every limit.
-CROWDED_BYTES: Final = 1 << 60
+#: What is told of a folder with too many entries: over every limit.
+CROWDED_BYTES: Final = 1 << 40
 
 
 class Surroundings:
     """What one guest can reach of the file system. Owned by its sandbox."""
 
     __slots__ = (
-        "_before_bytes",
-        "_lock",
-        "_meters",
-        "_mounts",
-        "_scratch",
-        "_spool_path",
-        "_writes",
-    )
+        "_before_bytes", "_before_sizes", "_lock", "_meters", "_mounts", "_scratch",
+        "_spool_path", "_writes",
+    )  # fmt: skip
 
     def __init__(self, meters: Meters, spool_path: str) -> None:
         """Begin with nothing."""
@@ -43,6 +38,7 @@ class Surroundings:
         self._scratch: Scratch | None = None
         self._writes = False
         self._before_bytes = 0
+        self._before_sizes: dict[str, dict[tuple[int, int], int]] = {}
         self._lock = _thread.allocate_lock()
 
     @property
@@ -67,14 +63,20 @@ class Surroundings:
         for file in run.files:
             assert self._scratch is not None
             self._scratch.put(file.name, pieces.data(file.buffer))
-        self._writes = self._scratch is not None or any(m.writable for m in run.mounts)
-        if self._writes:
-            self._before_bytes = self._meters.written_bytes()
+        self._note_before()
         return opened
+
+    def _note_before(self) -> None:
+        paths = [mount.host_path for mount in self._mounts or () if mount.writable]
+        if self._scratch is not None:
+            paths.append(self._scratch.path)
+        self._before_sizes = {path: found for path in paths if (found := sizes(path)) is not None}
+        self._before_bytes = self._meters.written_bytes()
+        self._writes = bool(paths)
 
     def _open(self, run: Run) -> Sequence[Preopen]:
         wants_folder = bool(run.files) or run.keep_files or run.session != 0
-        if wants_folder:
+        if wants_folder and self._scratch is None:
             self._scratch = Scratch(scratch.scratch_parent(self._spool_path))
         opened = preopens(
             run.mounts,
@@ -85,13 +87,26 @@ class Surroundings:
         return opened
 
     def written_bytes(self) -> int:
-        """Return what the guest has written to files in this run. Any thread."""
+        """Return what the guest has written to files in this run, at least. Any thread."""
         with self._lock:
             if not self._writes:
                 return 0
             if self._scratch is not None and self._scratch.is_crowded():
                 return CROWDED_BYTES
             return max(0, self._meters.written_bytes() - self._before_bytes)
+
+    def used_bytes(self) -> int:
+        """Return, at the end of a run, what was written or by how much files grew: the larger.
+
+        The growth is exact. What was written also counts what was deleted or written over.
+        """
+        written = self.written_bytes()
+        grown = 0
+        for path, before in self._before_sizes.items():
+            after = sizes(path)
+            for file, size in (after or {}).items():
+                grown += max(0, size - before.get(file, 0))
+        return min(max(written, grown), CROWDED_BYTES)
 
     def take_files(self, limit_bytes: int) -> dict[str, bytes]:
         """Return the files the guest made or changed in its folder.
