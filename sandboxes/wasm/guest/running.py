@@ -18,7 +18,7 @@ from time import perf_counter_ns
 from types import ModuleType
 from typing import Any, Final, Literal
 
-from protocol.errors import BudgetExceeded
+from protocol.errors import BudgetExceeded, ValueRefused
 from protocol.values import Budget, decode, encode
 from sandboxes.wasm import wire
 from sandboxes.wasm.guest import cells, clock, entries, failures, hostside, streams
@@ -228,8 +228,11 @@ def _take_value(request: wire.Request, namespace: dict[str, Any]) -> Ending:
         budget = Budget(bytes_max=request.value_bytes)
         encoded = encode(value, root=request.result or "value", budget=budget)
         return Ending("ok", 0, None, wire.Value(encoded.body, encoded.buffers))
-    except BaseException as error:  # noqa: BLE001 - a value may be of a hostile class
+    except (ValueRefused, MemoryError, NameError) as error:
         return _failed(error)
+    except BaseException as error:  # noqa: BLE001 - a value may be of a hostile class
+        raised = f"looking at it raised {failures.name_of(type(error))}"
+        return _failed(ValueRefused(request.result or "value", raised))
 
 
 def _finish(namespace: dict[str, Any]) -> None:
