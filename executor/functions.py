@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from executor.checks import listed
 from executor.errors import Misuse
+from executor.signature import Signature, WrongArguments, WrongResult
 from protocol.errors import ProtocolError
 from protocol.messages import Error, HostCall, HostReply
 
@@ -46,8 +47,6 @@ class Function:
         Raises:
             Misuse: an annotation cannot be resolved or checked.
         """
-        from executor.signature import Signature
-
         self.name = name
         self.target = target
         self.is_async = _is_async(target)
@@ -223,7 +222,8 @@ def _as_told(error: BaseException) -> Error:
             text = str(error)
         except Exception:  # noqa: BLE001 - the user's __str__
             text = ""
-    name = type(error).__name__[:NAME_CHARS_MAX]
+    kind = TypeError if isinstance(error, WrongArguments | WrongResult) else type(error)
+    name = kind.__name__[:NAME_CHARS_MAX]
     clean = without_paths(text[:MESSAGE_CHARS_MAX])
     return Error(name, clean.encode("utf-8", "backslashreplace").decode())
 

@@ -189,7 +189,7 @@ class Launcher:
             env=plan.env,
             result=plan.result,
             functions=plan.functions.names if plan.functions is not None else (),
-            stream=plan.on_stdout is not None or plan.on_stderr is not None,
+            stream=plan.is_streamed,
             stdin_live=plan.live_stdin is not None,
             session=plan.session,
             session_new=plan.session_new,

@@ -37,6 +37,7 @@ FILES_MAX = 1_024
 MOUNTS_MAX = 256
 QUEUE_S_MAX = 7 * 24 * 3600.0
 
+type Stream = Literal["stdout", "stderr"]
 type HostFunction = Callable[..., Any]
 type FunctionsGiven = Mapping[str, HostFunction] | Iterable[HostFunction]
 
@@ -63,6 +64,7 @@ class SessionOptions(TypedDict, total=False):
         keep_files: return what the guest leaves in its working directory as `outcome.files`.
         on_stdout, on_stderr: called with each piece of text as it comes.
         on_log: called with each `Entry` of the guest's `logging`.
+        on_output: called with "stdout" or "stderr" and each piece of it, in bytes, as it comes.
         on_progress: called with each `Note`.
         tenant: on whose behalf; cells are shared fairly between tenants.
         priority: -100 to 100; higher is served first.
@@ -79,6 +81,7 @@ class SessionOptions(TypedDict, total=False):
     on_stdout: Callable[[str], object] | None
     on_stderr: Callable[[str], object] | None
     on_log: Callable[[Any], object] | None
+    on_output: Callable[[Stream, bytes], object] | None
     on_progress: Callable[[Any], object] | None
     tenant: str
     priority: int
@@ -136,6 +139,7 @@ class Plan:
     on_stdout: Callable[[str], object] | None = None
     on_stderr: Callable[[str], object] | None = None
     on_log: Callable[[Any], object] | None = None
+    on_output: Callable[[Stream, bytes], object] | None = None
     on_progress: Callable[[Any], object] | None = None
     tenant: str = ""
     priority: int = 0
@@ -147,12 +151,18 @@ class Plan:
     encode_s: float = 0.0
 
     @property
+    def is_streamed(self) -> bool:
+        """True if output is wanted as it comes."""
+        return (
+            self.on_stdout is not None or self.on_stderr is not None or self.on_output is not None
+        )
+
+    @property
     def is_watched(self) -> bool:
         """True if something of the caller's has to be called while the run is at hand."""
         return (
             self.functions is not None
-            or self.on_stdout is not None
-            or self.on_stderr is not None
+            or self.is_streamed
             or self.on_log is not None
             or self.on_progress is not None
         )
@@ -324,7 +334,7 @@ def _take_stdin(plan: Plan, stdin: object) -> None:
 
 
 def _take_callbacks(plan: Plan, options: RunOptions) -> None:
-    for name in ("on_stdout", "on_stderr", "on_log", "on_progress"):
+    for name in ("on_stdout", "on_stderr", "on_output", "on_log", "on_progress"):
         callback = options.get(name)
         if callback is None:
             continue

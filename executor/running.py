@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from executor.client import Client
     from executor.functions import Calls
-    from executor.options import Plan
+    from executor.options import Plan, Stream
 
 #: What the reader thread delivers; an error ends the run.
 type Item = Frame | SupervisorLost | ProtocolError
@@ -48,9 +48,19 @@ NOTES_MAX = 10_000
 class _Stream:
     """What came of one stream, up to its limit."""
 
-    __slots__ = ("_callback", "_decoder", "_room_bytes", "pieces", "truncated")
+    __slots__ = (
+        "_callback", "_decoder", "_name", "_room_bytes", "_tell_bytes", "pieces", "truncated",
+    )  # fmt: skip
 
-    def __init__(self, limit_bytes: int, callback: Callable[[str], object] | None) -> None:
+    def __init__(
+        self,
+        name: Stream,
+        limit_bytes: int,
+        callback: Callable[[str], object] | None,
+        tell_bytes: Callable[[Stream, bytes], object] | None,
+    ) -> None:
+        self._name = name
+        self._tell_bytes = tell_bytes
         self.pieces: list[bytes] = []
         self.truncated = False
         self._room_bytes = limit_bytes
@@ -65,6 +75,8 @@ class _Stream:
         if not data:
             return
         self.pieces.append(data)
+        if self._tell_bytes is not None:
+            self._tell_bytes(self._name, data)
         if self._callback is not None:
             self._tell(data, final=False)
 
@@ -102,8 +114,9 @@ class Running:
         self._plan = plan
         self._client = client
         self._calls = calls
-        self._stdout = _Stream(plan.run_limits.stdout_bytes, plan.on_stdout)
-        self._stderr = _Stream(plan.run_limits.stderr_bytes, plan.on_stderr)
+        limits = plan.run_limits
+        self._stdout = _Stream("stdout", limits.stdout_bytes, plan.on_stdout, plan.on_output)
+        self._stderr = _Stream("stderr", limits.stderr_bytes, plan.on_stderr, plan.on_output)
         self._logs: list[Entry] = []
         self._notes = 0
         self._queued_s = 0.0

@@ -32,6 +32,8 @@ class Sandboxed[**P, R]:
     raised or was cut off.
     """
 
+    __name__: str
+
     def __init__(
         self, supervisor: Supervisor, function: Callable[P, R], options: RunOptions
     ) -> None:

@@ -32,6 +32,8 @@ from protocol.values import Member, Record
 CONFIG = ConfigDict(strict=True, arbitrary_types_allowed=True, revalidate_instances="always")
 PROBLEMS_MAX = 5
 DEPTH_MAX = 200
+#: Parts that a value may have when shared ones are counted each time; as many as may cross.
+UNFOLDED_MAX = 4_000_000
 
 
 class ArgumentsCheck:
@@ -45,6 +47,7 @@ class ArgumentsCheck:
         """
         self._names = list(parameters.parameters)
         self._classes = dict(_classes_in(hints.values()))
+        self._is_recursive = any(map(_is_recursive, hints.values()))
 
         def collect(*args: object, **kwargs: object) -> Bound:
             return args, kwargs
@@ -68,6 +71,8 @@ class ArgumentsCheck:
         Raises:
             WrongArguments: one of them does not fit.
         """
+        if self._is_recursive and _unfolds_beyond([*args, *kwargs.values()], UNFOLDED_MAX):
+            raise WrongArguments(f"arguments: unfold to more than {UNFOLDED_MAX} parts")
         args = [_revived(value, self._classes) for value in args]
         kwargs = {name: _revived(value, self._classes) for name, value in kwargs.items()}
         try:
@@ -94,6 +99,7 @@ class ValueCheck:
             Misuse: pydantic cannot check the annotation.
         """
         self._classes = dict(_classes_in([hint]))
+        self._is_recursive = _is_recursive(hint)
         if hint is None:
             hint = type(None)
         try:
@@ -111,6 +117,8 @@ class ValueCheck:
         Raises:
             WrongResult: it does not fit.
         """
+        if self._is_recursive and _unfolds_beyond(value, UNFOLDED_MAX):
+            raise WrongResult(f"result: unfolds to more than {UNFOLDED_MAX} parts")
         try:
             return self._adapter.validate_python((_revived(value, self._classes),))[0]
         except ValidationError as error:
@@ -131,6 +139,49 @@ def _problems(error: ValidationError, name_of: Callable[[Sequence[int | str]], s
 
 def _first(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+# --- values that are endless when they are unfolded ----------------------------------------------
+def _is_recursive(hint: object) -> bool:
+    """Return whether pydantic may follow a value of this type down to any depth."""
+    try:
+        adapter: TypeAdapter[Any] = TypeAdapter(tuple[hint], config=CONFIG)  # type: ignore[valid-type]  # as above
+        return "definition-ref" in str(adapter.core_schema)
+    except (PydanticSchemaGenerationError, PydanticUserError, TypeError):
+        return True  # whoever makes the check says what is wrong
+
+
+def _unfolds_beyond(value: object, parts_max: int) -> bool:
+    """Return whether a value has more parts than that, if each shared part is counted each time.
+
+    pydantic looks at a part once for each way to it: 60 lists that hold the next one twice take it
+    longer than the age of the universe.
+    """
+    counts: dict[int, int] = {}
+    waiting: list[tuple[object, bool]] = [(value, False)]
+    while waiting:
+        part, is_counted = waiting.pop()
+        if is_counted:
+            total = 1 + sum(counts.get(id(inner), 1) for inner in _parts(part))
+            if total > parts_max:
+                return True
+            counts[id(part)] = total
+        elif type(part) not in _LEAVES and id(part) not in counts:
+            counts[id(part)] = 1  # what a circle comes back to; pydantic ends there
+            waiting.append((part, True))
+            waiting.extend((inner, False) for inner in _parts(part))
+    return False
+
+
+def _parts(value: object) -> typing.Iterable[object]:
+    match value:
+        case list() | tuple() | set() | frozenset():
+            return value
+        case dict():
+            return [*value.keys(), *value.values()]
+        case Record():
+            return value.__record_fields__.values()
+    return ()
 
 
 # --- data back to instances ----------------------------------------------------------------------

@@ -12,7 +12,7 @@ LAYERS = ("protocol", "sandboxes", "executor")  # a layer imports only those to 
 LINES_MAX = 400
 #: Third-party packages, and the only files or folders that may import each.
 HOMES = {
-    "pydantic": ("protocol/checking.py", "protocol/schema.py", "executor/functions.py"),
+    "pydantic": ("protocol/checking.py", "protocol/schema.py", "executor/typed.py"),
     "tqdm": ("sandboxes/wasm/",),
     "shtab": ("executor/cli/",),
     "interpreters_backport": ("executor/isolate.py",),

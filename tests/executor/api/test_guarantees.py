@@ -1,0 +1,36 @@
+"""Guarantees: each is named, held or not for a reason, and never silently weakened."""
+
+from __future__ import annotations
+
+import pytest
+
+from executor import Supervisor, Unavailable
+from executor.guarantees import NAMES
+
+
+@pytest.mark.parametrize("isolate", ["interpreter", "process", "inline"])
+def test_every_guarantee_is_listed_with_its_reason(isolate: str) -> None:
+    listed = Supervisor(isolate=isolate).guarantees()  # type: ignore[arg-type]  # one of three
+
+    assert tuple(g.name for g in listed) == NAMES
+    assert all(g.reason for g in listed)
+    assert all(bool(g.walls) for g in listed if g.held)
+
+
+def test_a_loop_that_shares_the_hosts_interpreter_does_not_promise_liveness() -> None:
+    held = {g.name: g.held for g in Supervisor(isolate="inline").guarantees()}
+
+    assert not held.pop("liveness")
+    assert all(held.values())
+
+
+def test_what_is_required_and_held_is_no_obstacle() -> None:
+    Supervisor(require=NAMES, isolate="interpreter")
+
+
+def test_what_is_required_and_missing_is_refused_before_anything_is_started() -> None:
+    with pytest.raises(Unavailable) as caught:
+        Supervisor(require=("memory", "liveness"), isolate="inline")
+
+    assert caught.value.guarantee == "liveness"
+    assert "use isolate='interpreter'" in caught.value.reason
