@@ -25,6 +25,8 @@ def check(shared: Shared, pools: dict[int, Pool], book: Book) -> None:
         _check_cell(cell, shared)
     for session in book.sessions.values():
         _check_session(session)
+    known = Counter(s.pool for s in book.sessions.values() if not s.lost)
+    assert all(known[p] == p.sessions for p in pools.values()), "sessions are miscounted"
     for run in waiting.values():
         assert run.cell is None, "a waiting run has a cell"
         assert shared.timers.wanted((QUEUE, run.run_id)) is not None, "a run would wait for ever"

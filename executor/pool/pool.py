@@ -74,7 +74,7 @@ class Pool:
         elif session.cell is not None:
             cell = session.cell if session.cell.state is CellState.IDLE else None
         else:
-            cell = None if session.queued else self.shelf.roomy()
+            cell = self.shelf.roomy()
         if cell is None:
             return False
         self.turns.serve(run.tenant)

@@ -41,11 +41,9 @@ class Quarantine:
             )
             record = self._records[tenant] = _Record(budget)
         was_in = record.until > now
-        keep_s = policy.quarantine_window_s
         if not record.budget.spend(now):
             record.until = now + policy.quarantine_s
-            keep_s = max(keep_s, policy.quarantine_s)
-        self._timers.set((TENANT, tenant), max(record.until, now + keep_s))
+        self._timers.set((TENANT, tenant), max(record.until, now + policy.quarantine_window_s))
         return record.until > now and not was_in
 
     def detail(self, tenant: str, now: float) -> str:

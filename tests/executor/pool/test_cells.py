@@ -69,14 +69,15 @@ def test_cells_that_idle_are_let_go_down_to_the_minimum_and_its_spares() -> None
 
 def test_a_cell_that_had_a_run_of_late_is_not_let_go() -> None:
     world = World(dataclasses.replace(STEADY, idle_s=60.0))
-    world.pool(2)
+    world.pool(4)
     world.after(30.0)
-    last = world.submit()
-    world.end(last)
+    late = [world.submit(), world.submit()]
+    for run in late:
+        world.end(run)
 
     world.after(30.0)
 
-    assert world.in_state("idle") == [world.cell_of(last)]
+    assert {*world.in_state("idle")} == {world.cell_of(run) for run in late}
 
 
 def test_a_pool_that_has_shrunk_grows_again_with_what_is_asked() -> None:
@@ -90,6 +91,17 @@ def test_a_pool_that_has_shrunk_grows_again_with_what_is_asked() -> None:
 
     assert {world.ending_of(r) for r in runs} == {"running"}
     assert len(world.in_state("idle")) == 1
+
+
+def test_a_pool_that_has_shrunk_keeps_its_spares_ready_beside_what_runs() -> None:
+    world = World(dataclasses.replace(STEADY, idle_s=60.0))
+    world.pool(3, spares=1)
+    world.after(200.0)
+
+    runs = [world.submit(), world.submit()]
+
+    assert {world.ending_of(r) for r in runs} == {"running"}
+    assert len(world.in_state("starting")) == 1
 
 
 def test_a_cell_that_keeps_a_session_is_not_let_go() -> None:
@@ -133,11 +145,13 @@ def test_a_worn_cell_serves_until_its_replacement_is_ready(policy: Policy, cause
         world.do(RunEnded(1, run))
         actions = world.do(CellReady(1, 1, heap_bytes))
     assert repr(actions) == repr([SpawnCell(2, 1)])
-    assert world.ending_of(world.submit()) == "running"
-    assert world.cell_of(4) == 1
+    for _ in range(3):
+        assert world.end(world.submit()) == []
+    last = world.submit()
+    assert world.cell_of(last) == 1
 
     assert world.do(CellReady(2, 1, 0)) == []
-    assert repr(world.do(RunEnded(1, 4))) == repr([KillCell(1, cause)])
+    assert repr(world.do(RunEnded(1, last))) == repr([KillCell(1, cause)])
 
 
 def test_an_old_cell_is_replaced_while_it_idles_its_replacement_first() -> None:
@@ -162,6 +176,19 @@ def test_old_cells_are_replaced_one_after_the_other() -> None:
     assert replaced == 4
 
 
+def test_a_worn_cell_that_dies_before_its_turn_does_not_hold_up_the_others() -> None:
+    world = World(dataclasses.replace(STEADY, age_max_s=100.0, idle_s=1_000.0))
+    world.pool(3)
+    world.after(100.0)
+
+    world.crash(2)
+    for _ in range(5):
+        world.all_ready()
+
+    assert not {1, 2, 3} & {*world.in_state("idle")}
+    assert len(world.in_state("idle")) == 3
+
+
 def test_resident_memory_that_grows_while_a_cell_idles_has_it_replaced() -> None:
     world = World(dataclasses.replace(STEADY, rss_growth_bytes_max=100))
     world.pool(1)
@@ -177,8 +204,8 @@ def test_what_a_run_holds_while_it_runs_is_no_reason_to_replace_its_cell() -> No
     world.do(MemorySeen(1, 1_000))
     run = world.submit()
 
-    world.do(MemorySeen(1, 5_000))
-    world.end(run)
+    assert world.do(MemorySeen(1, 5_000)) == []
+    assert world.end(run) == []
 
     assert world.do(MemorySeen(1, 1_000)) == []
 

@@ -106,6 +106,32 @@ def test_cells_that_fail_at_one_blow_are_one_failure() -> None:
     assert len(world.in_state("starting")) == 1
 
 
+def test_cells_that_had_to_be_tried_for_are_one_failure_too_when_they_fail_at_one_blow() -> None:
+    world = World(PATIENT)
+    world.pool(2)
+    for cell in world.in_state("idle"):
+        world.crash(cell)
+    world.all_ready()
+    world.all_ready()
+
+    for cell in reversed(world.in_state("idle")):
+        world.crash(cell)
+
+    assert world.statistics()["breaker"]["failures"] == 1
+
+
+def test_a_cell_that_was_tried_for_and_lives_does_not_keep_others_from_being_replaced() -> None:
+    world = World(PATIENT)
+    world.pool(2)
+    first, second = world.in_state("idle")
+    world.crash(first)
+    world.all_ready()
+
+    world.crash(second)
+
+    assert spawn_time(world) == 0.0
+
+
 def test_kills_by_us_are_no_failures() -> None:
     world = World(FRAGILE)
     world.pool(1)
@@ -249,6 +275,18 @@ def test_a_quarantine_ends() -> None:
     world.after(0.001)
 
     assert world.ending_of(world.submit("hostile")) == "running"
+
+
+def test_the_next_crash_right_after_a_quarantine_leads_back_into_it() -> None:
+    world = World(STRICT)
+    world.pool(1)
+    quarantined(world)
+    world.after(5.0)
+
+    world.crash(world.cell_of(world.submit("hostile")))
+    world.all_ready()
+
+    assert world.ending_of(world.submit("hostile")) == "breaker_open"
 
 
 def test_rare_crashes_are_no_reason_for_a_quarantine() -> None:

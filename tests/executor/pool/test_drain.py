@@ -51,6 +51,20 @@ def test_new_runs_are_refused_and_waiting_ones_still_run() -> None:
     assert world.closed()
 
 
+def test_a_cell_stays_until_the_waiting_runs_of_its_sessions_have_run() -> None:
+    world = World()
+    world.pool(1)
+    first, second = world.submit(session=7), world.submit(session=7)
+    world.do(DrainAsked(10.0))
+
+    world.end(first)
+    assert world.ending_of(second) == "running"
+    world.end(second)
+    reap(world)
+
+    assert world.closed()
+
+
 def test_at_the_deadline_what_waits_is_refused_and_what_runs_is_lost() -> None:
     world = World()
     world.pool(1)
@@ -121,8 +135,8 @@ def test_asking_again_can_only_bring_the_deadline_nearer() -> None:
     world.pool(1)
     run = world.submit(wall_s=1_000.0)
     world.do(DrainAsked(10.0))
-    world.do(DrainAsked(100.0))
     world.do(DrainAsked(1.0))
+    world.do(DrainAsked(100.0))
 
     world.after(1.0)
 

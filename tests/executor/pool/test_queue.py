@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from executor.pool.events import PoolDefined
 from executor.pool.parts import Run
@@ -133,6 +134,23 @@ def test_tenants_without_number_are_forgotten() -> None:
         queue.pop()
 
     assert len(turns) <= 2 * STALE_MAX
+
+
+def test_no_single_run_is_passed_by_two_runs_of_one_tenant_however_many_tenants_there_are() -> None:
+    for seed in range(10):
+        rng = random.Random(seed)
+        queue = lane(*(run(n, f"t{n % 200}") for n in range(1_000)))
+        singles = dict[int, Counter[str]]()
+        for number in range(1_000, 2_500):
+            if rng.random() < 0.4:
+                queue.push(run(number, f"single{number}"))
+                singles[number] = Counter()
+            assert queue.first() is not None
+            served = queue.pop()
+            singles.pop(served.run_id, None)
+            for passed_by in singles.values():
+                passed_by[served.tenant] += 1
+                assert passed_by[served.tenant] <= 1
 
 
 def test_any_mixture_serves_each_run_once_and_priority_always_wins() -> None:
