@@ -11,6 +11,7 @@ Rule 2: the thread that calls `start` must outlive the zygote: the kernel takes 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -269,10 +270,13 @@ class ZygoteClient:
     def _send_now(self, data: bytes, given: tuple[int, ...]) -> bool:
         try:
             socket.send_fds(self._control, [data], given)
-        except BlockingIOError:
-            return False
-        except OSError:
+        except (BrokenPipeError, ConnectionError):
             return True  # it is dead: `receive` says so
+        except OSError as error:
+            # No room in the socket, or too many descriptors on their way.
+            if error.errno in (errno.EAGAIN, errno.ETOOMANYREFS, errno.ENOBUFS):
+                return False
+            raise
         return True
 
     def _event(self, packet: Packet, given: list[int]) -> list[Event]:
