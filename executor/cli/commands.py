@@ -35,12 +35,15 @@ def run_command(argv: Sequence[str]) -> int:
         return verdicts.FAILED
 
 
+_OURS = ("executor.", "sandboxes.", "protocol.")
+
+
 def describe(error: BaseException) -> str:
     """Return an error of ours on one line."""
     text = " ".join(str(error).split())
     return (
         text
-        if text and type(error).__module__.startswith("executor.")
+        if text and type(error).__module__.startswith(_OURS)
         else (f"{type(error).__name__}: {text}" if text else type(error).__name__)
     )
 

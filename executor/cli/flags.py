@@ -11,6 +11,7 @@ argparse is not used on this path: its import costs 6 ms, and its REMAINDER cann
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 
@@ -112,9 +113,12 @@ STDIN = Flag("--stdin", "pass standard input on (default)")
 RAW = Flag("--raw", "terminal escapes pass as they are")
 CODE = Flag("--code", "run this text", metavar="CODE", short="-c", variable="")
 HELP = Flag("--help", "show this help", short="-h", variable="")
-PACKAGE = Flag("--package", "a requirement to add", metavar="NAME", short="-p", repeats=True)
-PREIMPORT = Flag("--preimport", "a module to import", metavar="NAME", repeats=True)
-ALL = Flag("--all", "also the base image", variable="")
+PACKAGE = Flag(
+    "--package", "a requirement to add", metavar="NAME", short="-p", repeats=True, variable=""
+)
+NAME = Flag("--name", "call it this", metavar="NAME", variable="")
+PREIMPORT = Flag("--preimport", "a module to import", metavar="NAME", repeats=True, variable="")
+ALL = Flag("--all", "also what is current", variable="")
 
 LIMIT_FLAGS = (TIMEOUT, MEMORY, FUEL, STDOUT_LIMIT, STDERR_LIMIT, VALUE_LIMIT, FILES_LIMIT)
 GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE)
@@ -123,7 +127,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     "run": (CODE, *LIMIT_FLAGS, *GIVE_FLAGS, OUT, RESULT, JSON, QUIET, STDIN, RAW, HELP),
     "repl": (*LIMIT_FLAGS, *GIVE_FLAGS, QUIET, RAW, HELP),
     "image": (HELP,),
-    "image build": (PACKAGE, PREIMPORT, QUIET, HELP),
+    "image build": (NAME, PACKAGE, PREIMPORT, QUIET, HELP),
     "image list": (JSON, HELP),
     "image prune": (ALL, QUIET, HELP),
     "schema": (HELP,),
@@ -144,7 +148,7 @@ def parse(command: str, argv: Sequence[str], environ: Mapping[str, str]) -> Pars
     spelled = {s: f for f in flags for s in (f.long, f.short) if s}
     negated = {"--no-" + f.name: f for f in flags if f.is_switch}
     words = iter(argv)
-    for word in words:
+    while (word := next(words, None)) is not None:
         if word == "--":
             parsed.words += words
             break
@@ -159,9 +163,11 @@ def parse(command: str, argv: Sequence[str], environ: Mapping[str, str]) -> Pars
         if flag is None:
             raise UsageError(_unknown(command, word, name, [*spelled, *negated]))
         if flag.is_switch:
-            if has_value:
-                raise UsageError(f"{name} takes no value: write {name} alone")
             parsed.switches[flag.name] = True
+            if has_value and name == flag.long:
+                raise UsageError(f"{name} takes no value: write {name} alone")
+            if has_value:  # -qc CODE: short flags in one word
+                words = itertools.chain(["-" + value], words)
             continue
         if not has_value:
             following = next(words, None)

@@ -79,17 +79,19 @@ Usage: cellblock image build | list | prune
 
 An image is the guest's Python with packages of your choice inside, built once.
 
-  build [NAME...]     build one; NAMEs and -p, --package NAME are requirements
+  build [PACKAGE...]  build one with these requirements (also -p, --package)
+    --name NAME       call it this, for cellblock run --image NAME
     --preimport NAME  import a module at build time, so that runs find it loaded
     -q, --quiet       print the image's key alone, without progress
-  list                the images in the cache    --json  as JSON
-  prune               delete the images of other versions    --all  and the rest
+  list                what is in the cache       --json  as JSON
+  prune               delete what no longer fits --all   and everything else
     -q, --quiet       print nothing
 
 Examples:
   cellblock image build
-  cellblock image build attrs 'python-dateutil>=2.9' --preimport attrs
-  cellblock run script.py --image 'attrs,python-dateutil>=2.9'
+  cellblock image build --name dates 'python-dateutil>=2.9' --preimport dateutil
+  cellblock run script.py --image dates
+  cellblock run script.py --image 'attrs>=24 python-dateutil'
 """
 
 SCHEMA = """\

@@ -1,7 +1,7 @@
 """What `cellblock run` is to run: text, a script, a script by standard input, or a WASI program.
 
-A guest's standard input is ours, live, so that it may be a terminal or a pipe that stays open; the
-run's deadline holds whether anybody feeds it or not.
+A script's standard input is ours, live, so that it may be a terminal or a pipe that stays open; the
+run's deadline holds whether anybody feeds it or not. A WASI program takes its input whole.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from executor.cli import convert
 from executor.cli.flags import CODE, RESULT, STDIN, Parsed, UsageError
 
 WASM_MAGIC = b"\0asm"
+_PIECE_BYTES = 1 << 20
 #: Asks for the value of the last expression, as at an interactive prompt.
 LAST_VALUE = "_"
 
@@ -63,6 +64,19 @@ class Program:
             return convert.source_text(data, "-")
         return self._source
 
+    def stdin(self, parsed: Parsed, within_s: float) -> bytes:
+        """Return the input of a WASI program, which takes it whole before it starts.
+
+        A terminal gives none: we would have to wait for its end before anything could be shown.
+
+        Raises:
+            TimeoutError: the input did not end within the time that the run may take.
+            UsageError: it is too long.
+        """
+        if self.kind != "module" or not _wants_input(parsed) or os.isatty(0):
+            return b""
+        return whole_input(within_s)
+
     def options(self, parsed: Parsed) -> dict[str, Any]:
         """Return what of the run depends on the program."""
         options: dict[str, Any] = {"filename": self.filename, "argv": self.args}
@@ -81,7 +95,7 @@ class Program:
                         f"not {result.text[:80]!r}"
                     )
                 options["result"] = result.text
-        if self.kind != "input" and parsed.on(STDIN.name, default=True) and may_read_input():
+        if self.kind == "text" and _wants_input(parsed):
             options["stdin"] = OurInput()
         return options
 
@@ -108,7 +122,34 @@ class OurInput:
         return 0
 
 
-def may_read_input() -> bool:
+def whole_input(within_s: float) -> bytes:
+    """Return our standard input to its end.
+
+    Raises:
+        TimeoutError: it did not end within `within_s` seconds.
+        UsageError: it is too long to be handed over whole.
+    """
+    import select
+    import time
+
+    pieces: list[bytes] = []
+    left_bytes, deadline = convert.READ_BYTES_MAX, time.monotonic() + within_s
+    while select.select((0,), (), (), max(0.0, deadline - time.monotonic()))[0]:
+        piece = os.read(0, _PIECE_BYTES)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+        left_bytes -= len(piece)
+        if left_bytes < 0:
+            raise UsageError(f"standard input is over {convert.READ_BYTES_MAX >> 20} MiB; use -v")
+    raise TimeoutError
+
+
+def _wants_input(parsed: Parsed) -> bool:
+    return parsed.on(STDIN.name, default=True) and _may_read()
+
+
+def _may_read() -> bool:
     """Return False for a terminal that we are in the background of: a read would stop us."""
     if sys.stdin is None:
         return False

@@ -176,11 +176,7 @@ def repl(parsed: Parsed, endings: Endings) -> int:
     first = guest_options(parsed, dict(os.environ))
     with start_supervisor(limits, parsed.last(IMAGE.name)) as supervisor:
         lasting = {name: first.pop(name) for name in ("mounts", "env") if name in first}
-        with supervisor.session(
-            on_stdout=lambda text: screen.write("stdout", text.encode()),
-            on_stderr=lambda text: screen.write("stderr", text.encode()),
-            **lasting,
-        ) as session:
+        with supervisor.session(on_output=screen.write, **lasting) as session:
             core = Repl(session, limits, screen, first)
             return _talk(core, screen, endings, greet=not parsed.on(QUIET.name))
 

@@ -51,7 +51,14 @@ def run(parsed: Parsed, endings: Endings) -> int:
     options = guest_options(parsed, dict(os.environ)) | program.options(parsed)
     try:
         with start_supervisor(limits, parsed.last(IMAGE.name)) as supervisor:
+            if program.kind == "module":
+                options["stdin"] = program.stdin(parsed, limits.wall_s)
             return OneRun(parsed, limits, endings).go(supervisor, program.source(), options)
+    except TimeoutError:
+        from executor.cli.commands import complain
+
+        complain(f"timeout after {limits.wall_s:.1f} s: standard input did not end (--no-stdin)")
+        return verdicts.exit_code("timeout", None)
     except (UsageError, Interrupted, BrokenPipeError):
         raise
     except Exception as error:
@@ -118,8 +125,7 @@ class OneRun:
         """Run it, show it, and return the exit code."""
         self._endings.last_words = self._screen.finish
         if not self._parsed.on(JSON.name):
-            options["on_stdout"] = lambda text: self._screen.write("stdout", text.encode())
-            options["on_stderr"] = lambda text: self._screen.write("stderr", text.encode())
+            options["on_output"] = self._screen.write
         self._handle = supervisor.start(source, **options)
         outcome = self._wait(self._handle)
         self._screen.finish()

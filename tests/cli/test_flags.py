@@ -78,6 +78,15 @@ def test_a_switch_with_a_value_is_refused() -> None:
         parse("run", ["--json=1"], {})
 
 
+def test_short_flags_may_share_a_word() -> None:
+    parsed = parse("run", ["-qc", "1+1", "-qe", "A=1"], {})
+
+    assert parsed.on("quiet")
+    assert [parsed.all(name)[0].text for name in ("code", "env")] == ["1+1", "A=1"]
+    with pytest.raises(UsageError, match="unknown option -x"):
+        parse("run", ["-qx"], {})
+
+
 def test_repeated_flags_keep_their_order() -> None:
     found = parse("run", ["-e", "A=1", "--env", "B=2"], {}).all("env")
 
