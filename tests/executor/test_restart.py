@@ -138,6 +138,8 @@ def test_a_success_closes_the_breaker_and_forgets_what_opened_it() -> None:
     assert (guarded.state, guarded.cause, guarded.failures) == (BreakerState.CLOSED, "", 0)
     assert guarded.may_start(1.0)
     assert not guarded.fail(2.0, "bad")
+    assert guarded.fail(3.0, "bad")
+    assert guarded.retry_at == 5.0
 
 
 @pytest.mark.parametrize(
