@@ -8,21 +8,21 @@ Rule: nothing is started by the constructor; `open` does it, called by `with` or
 
 from __future__ import annotations
 
+import functools
 import itertools
-import os
 import threading
 import warnings
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast, overload
 
 from executor import guarantees
-from executor.checks import limits_from
+from executor.checks import count_of, usable_cpus
 from executor.client import Client
 from executor.errors import Closed, Misuse, translated
+from executor.images import compiled_image, compiled_module
 from executor.launch import Launcher
-from executor.options import Defaults, make_plan
+from executor.options import make_defaults, make_plan
 from executor.pools import Pools, Sizes
 from executor.spool import Spool
-from protocol.limits import Limits
 from protocol.messages import AskStatistics, Drain, Message
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from executor.sandboxed import Sandboxed
     from executor.session import Session
     from executor.statistics import Statistics
-    from sandboxes.wasm.image import Compiled, Image
+    from protocol.limits import Limits
+    from sandboxes.wasm.image import Image
 
 type Isolate = Literal["interpreter", "process", "inline"]
 
@@ -97,17 +98,18 @@ class Supervisor:
             raise Misuse("isolate", problem)
         self._guarantees = guarantees.of_wasm(isolate=isolate)
         guarantees.require(require, self._guarantees)
-        cells = usable_cpus() if cells is None else _count(cells, "cells", 1, CELLS_MAX)
         is_inline = isolate == "inline"
+        cells = min(usable_cpus(), CELLS_MAX) if cells is None else cells
+        stock = (1 if is_inline else STOCK) if stock is None else stock
         self._sizes = Sizes(
-            cells=cells,
+            cells=count_of(cells, "cells", 1, CELLS_MAX),
             spares=0 if is_inline else 1,
-            stock=_count(stock or (1 if is_inline else STOCK), "stock", 1, CELLS_MAX),
-            queue_max=_count(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
+            stock=count_of(stock, "stock", 1, CELLS_MAX),
+            queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
         )
         self._image = image
         self._isolate = isolate
-        self._defaults = Defaults(limits_from(limits, Limits()), _table(functions), tenant)
+        self._defaults = make_defaults(limits, functions, tenant)
         self._lock = threading.Lock()
         self._sessions = itertools.count(1)
         self._connection: Connection | None = None
@@ -345,7 +347,7 @@ class Supervisor:
         """Return a checked run."""
         plan = make_plan(code, options, self._defaults)
         if plan.program == "module":
-            plan.source = _compiled_module(options["module"], plan.limits)
+            plan.source = compiled_module(options["module"], plan.limits)
         return plan
 
     def next_session(self) -> int:
@@ -371,12 +373,15 @@ class Supervisor:
         from sandboxes.errors import SandboxError
 
         connection: Connection | None = None
+        compiled = functools.partial(
+            compiled_image, self._image, is_quick=self._isolate == "inline"
+        )
         try:
-            self._compiled(self._defaults.limits.fuel is not None)  # before anything is started
+            compiled(self._defaults.limits.fuel is not None)  # before anything is started
             connection = isolate.start(self._isolate)
             client = Client(connection.socket, checked=self._isolate != "inline")
             pools = Pools(
-                client, compiled=self._compiled, sizes=self._sizes, limits=self._defaults.limits
+                client, compiled=compiled, sizes=self._sizes, limits=self._defaults.limits
             )
             self._spool = Spool(connection.spool_path)
         except BaseException as error:
@@ -388,50 +393,6 @@ class Supervisor:
         self._connection = connection
         self._launcher = Launcher(client, pools, self._spool)
 
-    def _compiled(self, fuel: bool) -> Compiled:
-        """Return the image, compiled; builds it if this machine does not have it."""
-        from sandboxes.wasm.image import BASE, ensure, quick_path
-
-        image = self._image or BASE
-        known = quick_path(image, fuel=fuel) if self._isolate == "inline" else None
-        return known or ensure(image, fuel=fuel)
-
     def __repr__(self) -> str:
         state = "closed" if self._is_closed else "open" if self._launcher else "not open"
         return f"<Supervisor, {self._sizes.cells} cells, {self._isolate}, {state}>"
-
-
-def usable_cpus() -> int:
-    """Return how many CPUs this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, min(len(os.sched_getaffinity(0)), CELLS_MAX))
-    return max(1, min(os.process_cpu_count() or 1, CELLS_MAX))
-
-
-def _count(given: object, name: str, low: int, high: int) -> int:
-    if type(given) is not int:
-        raise Misuse(name, f"must be an int, not {given!r}")
-    if not low <= given <= high:
-        raise Misuse(name, f"must be {low} to {high}, not {given}")
-    return given
-
-
-def _compiled_module(module: object, limits: Limits) -> bytes:
-    """Return the path of a .wasm program, compiled, as the buffer of a run."""
-    from sandboxes.errors import ImageError
-    from sandboxes.wasm.image import compile_module
-
-    if not isinstance(module, str | bytes | os.PathLike):
-        raise Misuse("module", f"must be a path or bytes, not {type(module).__name__}")
-    try:
-        return os.fsencode(compile_module(module, fuel=limits.fuel is not None).path)
-    except ImageError as error:
-        raise translated(error) from None
-
-
-def _table(functions: FunctionsGiven | None) -> Any:
-    if not functions:
-        return None
-    from executor.functions import Functions
-
-    return Functions.of(functions)

@@ -158,3 +158,23 @@ def text_of(given: object, label: str, chars_max: int) -> str:
         except UnicodeEncodeError:
             raise Misuse(label, "must not hold lone surrogates") from None
     return given
+
+
+def count_of(given: object, name: str, low: int, high: int) -> int:
+    """Return an int that is within its range.
+
+    Raises:
+        Misuse: it is not.
+    """
+    if type(given) is not int:
+        raise Misuse(name, f"must be an int, not {given!r}")
+    if not low <= given <= high:
+        raise Misuse(name, f"must be {low} to {high}, not {given}")
+    return given
+
+
+def usable_cpus() -> int:
+    """Return how many CPUs this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0)) or 1
+    return os.process_cpu_count() or 1

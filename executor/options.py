@@ -177,6 +177,22 @@ class Defaults:
     tenant: str = ""
 
 
+def make_defaults(
+    limits: Limits | Mapping[str, Any] | None, functions: FunctionsGiven | None, tenant: str
+) -> Defaults:
+    """Check what a supervisor gives to its runs.
+
+    Raises:
+        Misuse: something in it can never work.
+    """
+    table: Functions | None = None
+    if functions:
+        from executor.functions import Functions
+
+        table = Functions.of(functions)
+    return Defaults(limits_from(limits, Limits()), table, text_of(tenant, "tenant", NAME_CHARS_MAX))
+
+
 def make_plan(code: str | None, options: RunOptions, defaults: Defaults) -> Plan:
     """Check what a caller asks for.
 

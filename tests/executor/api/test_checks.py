@@ -177,6 +177,8 @@ def test_a_mount_is_pinned_to_the_real_directory(tmp_path: Path) -> None:
         ({"cells": 1_025}, "cells"),
         ({"cells": 1.0}, "cells"),
         ({"queue_max": -1}, "queue_max"),
+        ({"stock": 0}, "stock"),
+        ({"tenant": "t" * 257}, "tenant"),
         ({"require": ["warp"]}, "require"),
         ({"limits": {"nonsense": 1}}, "limits['nonsense']"),
         ({"functions": {"f": 1}}, "functions['f']"),
@@ -190,3 +192,8 @@ def test_a_supervisor_refuses_what_cannot_work_before_it_starts(
         Supervisor(**options)
 
     assert caught.value.argument == argument
+
+
+def test_an_image_that_is_none_is_refused_before_anything_is_started() -> None:
+    with pytest.raises(Misuse, match="image: must be an Image, not str"):
+        Supervisor("numpy").open()  # type: ignore[arg-type]  # that is the point
