@@ -135,7 +135,7 @@ def _carry_out(step: p.Step, around: Surroundings) -> None:
         case p.RestrictFiles(rules):
             landlock.restrict(rules)
         case p.FilterCalls(kind, files):
-            seccomp.install(filter_code(kind, files, os.getpid()))
+            install_filter(kind, files)
         case _:
             assert_never(step)
 
@@ -150,6 +150,15 @@ def _own_root(binds: tuple[root.Bind, ...], scratch_bytes: int, around: Surround
         os.close(around.mounts.host)
         os.close(around.mounts.own)
     root.enter_own(trees, p.SCRATCH, scratch_bytes)
+
+
+def install_filter(kind: Kind, files: Files) -> None:
+    """Put this process behind the filter of its kind.
+
+    Raises:
+        OSError: this machine has no filter, or no-new-privileges is not set.
+    """
+    seccomp.install(filter_code(kind, files, os.getpid()))
 
 
 @functools.cache

@@ -10,7 +10,8 @@ import os
 
 from sandboxes.jail.calls import COLUMNS, numbers
 
-_libc = ctypes.CDLL(None, use_errno=True)
+# Elsewhere this file can be imported, for the names of the walls, and fails when it is used.
+_libc = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
 
 MACHINE = os.uname().machine if hasattr(os, "uname") else ""
 NUMBER: dict[str, int] = numbers(MACHINE) if MACHINE in COLUMNS else {}
@@ -43,7 +44,9 @@ def call(name: str, *arguments: Argument) -> int:
     if number is None:
         raise OSError(38, f"{name}: no such system call on {MACHINE or 'this platform'}")
     words = [_word(argument) for argument in arguments]
-    result = int(_syscall(ctypes.c_long(number), *words))
+    syscall = library().syscall
+    syscall.restype = ctypes.c_long
+    result = int(syscall(ctypes.c_long(number), *words))
     if result == -1:
         code = ctypes.get_errno()
         raise OSError(code, f"{name}: {os.strerror(code)}")
@@ -57,6 +60,7 @@ def buffer(data: bytes) -> ctypes.Array[ctypes.c_char]:
 
 def library() -> ctypes.CDLL:
     """Return the C library, with errno kept for `ctypes.get_errno`."""
+    assert _libc is not None
     return _libc
 
 
@@ -85,7 +89,3 @@ def _word(argument: Argument) -> object:
     if argument is None or isinstance(argument, bytes):
         return ctypes.c_char_p(argument)
     return ctypes.c_void_p(address_of(argument))
-
-
-_syscall = _libc.syscall
-_syscall.restype = ctypes.c_long
