@@ -42,7 +42,7 @@ def test_host_functions_check_what_the_guest_sends(run_program: RunProgram, exam
     assert run_program(examples / "host_functions.py") == [
         "apple from co-op for 55",
         "pear is sold out",
-        "refused: HostError",
+        "refused: TypeError",
         "no such fruit: 'quince'",
         "host_calls 100",
     ]
