@@ -67,9 +67,9 @@ def interleaved(
         The samples in seconds, by name.
     """
     samples: dict[str, list[float]] = {name: [] for name in contestants}
-    gc.collect()
     for numbers in batched(range(runs), block, strict=False):
         for name, action in contestants.items():
+            gc.collect()  # nobody pays for the garbage of the one before
             for _ in numbers:
                 if pause_s:
                     time.sleep(pause_s)

@@ -2,9 +2,9 @@
 
     python -m bench.transfer [--megabytes 10] [--runs 15]
 
-The time of a transfer is that of a run with the value less that of the same run without it, both
-from the caller's side. A JSON-like value (a list of records) is held against `json.dumps` and
-`json.loads` of it on the host.
+The time of a transfer is that of a run with the value less that of the same run without it, right
+before it, both from the caller's side. A JSON-like value (a list of records) is held against
+`json.dumps` and `json.loads` of it on the host.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from bench import measure
 from executor import Limits, Outcome, Supervisor
 
 LIMITS = Limits(value_bytes="256MB", memory_bytes="1GB")
+#: Lets the cell fill its stock before each run.
+REST_S = 0.02
 MAKE_RECORDS = """\
 def records(count):
     return [
@@ -54,35 +56,26 @@ def main() -> None:
     with Supervisor(limits=LIMITS, cells=1) as supervisor:
 
         def run(code: str, **inputs: object) -> Outcome:
-            outcome = supervisor.run(code, inputs=inputs)
-            assert outcome.ok, outcome
+            outcome: Outcome = supervisor.run(code, inputs=inputs)
+            assert outcome.ok, outcome.error
             return outcome
 
-        kept = f"{MAKE_RECORDS}kept = records({len(records)})\n"
-        samples = measure.interleaved(
-            {
-                "nothing": lambda: run("None"),
-                "bytes in": lambda: run("None", data=data),
-                "bytes out": lambda: run(f"bytes({len(data)})"),
-                "records in": lambda: run("None", records=records),
-                "records kept": lambda: run(kept + "None"),
-                "records out": lambda: run(kept + "kept"),
-                "json": lambda: through_json(records),
-            },
-            runs=given.runs,
-            block=1,
-        )
-        inside = {
-            "bytes in": run("None", data=data).timings,
-            "bytes out": run(f"bytes({len(data)})").timings,
-            "records in": run("None", records=records).timings,
-            "records out": run(kept + "kept").timings,
+        make = f"{MAKE_RECORDS}kept = records({len(records)})\n"
+        pairs: dict[str, tuple[Callable[[], Outcome], Callable[[], Outcome]]] = {
+            "bytes in": (lambda: run("None"), lambda: run("None", data=data)),
+            "bytes out": (lambda: run("None"), lambda: run(f"bytes({len(data)})")),
+            "records in": (lambda: run("None"), lambda: run("None", records=records)),
+            "records out": (lambda: run(make + "None"), lambda: run(make + "kept")),
         }
+        contestants: dict[str, Callable[[], object]] = {"json": lambda: through_json(records)}
+        for name, (without, carry) in pairs.items():
+            contestants |= {f"{name}, without": without, name: carry}
+        samples = measure.interleaved(contestants, runs=given.runs, block=1, pause_s=REST_S)
+        inside = {name: carry().timings for name, (_, carry) in pairs.items()}
     spreads = {name: measure.Spread.of(found) for name, found in samples.items()}
-    base = {"records out": spreads["records kept"]}
 
     def row(name: str) -> list[str]:
-        before, spread = base.get(name, spreads["nothing"]), spreads[name]
+        before, spread = spreads[f"{name}, without"], spreads[name]
         middle_ms, least_ms = spread.p50_ms - before.p50_ms, spread.least_ms - before.least_ms
         parts = inside[name]
         return [
