@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 type IsolateKind = Literal["interpreter", "process", "inline"]
+type JailKind = Literal["full", "light", "none"]
 
 #: How long `close` waits for a loop that was told to end: it kills its cells, which takes at most
 #: 70 ms for one with 512 MB resident, and reaps them.
@@ -71,8 +72,13 @@ def _close_open_connections() -> None:
         connection.close()
 
 
-def start(kind: IsolateKind) -> Connection:
+def start(kind: IsolateKind, *, jail: JailKind = "none", uid: int = 0) -> Connection:
     """Start a supervisor loop.
+
+    Args:
+        kind: where it runs.
+        jail: the kernel walls round each of its cells.
+        uid: whom cells become where this process is root.
 
     Raises:
         ValueError: `kind` is none of the three.
@@ -82,7 +88,11 @@ def start(kind: IsolateKind) -> Connection:
     if kind not in ("interpreter", "process", "inline"):
         raise ValueError(f'isolate must be "interpreter", "process" or "inline", not {kind!r}')
     options = LoopOptions(
-        python=sys.executable, library_path=_library_path(), spool_path=make_spool()
+        python=sys.executable,
+        library_path=_library_path(),
+        spool_path=make_spool(),
+        jail=jail,
+        uid=uid,
     )
     ours, theirs = socket.socketpair()
     text = options.to_json()

@@ -17,6 +17,7 @@ import os
 import threading
 from collections.abc import Sequence
 
+from executor.loop.spool import FILE_MODE
 from protocol.frames import Buffer
 from protocol.structs import mutable
 
@@ -124,7 +125,7 @@ class Spool:
         self._count += 1
         name = f"buffer-{self._count}"
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return _File(name, os.open(os.path.join(self._path, name), flags, 0o600), 0)
+        return _File(name, os.open(os.path.join(self._path, name), flags, FILE_MODE), 0)
 
     def _remove(self, file: _File) -> None:
         with contextlib.suppress(OSError):  # the folder may be gone before us

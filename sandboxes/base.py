@@ -1,8 +1,8 @@
 """The contract between a cell and the sandboxes it holds. One cell loop serves every kind.
 
 A `Backend` is loaded once in a cell and gives `Sandbox`es: fresh, warmed, never used. The cell's
-guest thread calls `run`; the cell's main thread may call `interrupt` at any time. What the guest
-says while it runs goes to a `Host`, whose methods are called on the guest thread.
+main thread calls `run`; the cell's frames thread may call `interrupt` at any time. What the guest
+says while it runs goes to a `Host`, whose methods are called on the main thread.
 
 Rule: what a guest does is an `Ended`; only a failure of ours is an exception (`SandboxBroken`).
 """
@@ -98,7 +98,7 @@ class Sandbox(Protocol):
     """One place where one guest runs. Fresh until its first `run`."""
 
     def run(self, order: Order, host: Host) -> Ended:
-        """Run a guest and return how it ended. Called on the cell's guest thread alone.
+        """Run a guest and return how it ended. Called on the cell's main thread alone.
 
         Raises:
             SandboxBroken: our side failed; the caller discards the sandbox, and in doubt the cell.

@@ -1,7 +1,10 @@
 """The main of a cell: one process that runs guests for a supervisor it shares one socket with.
 
-    main thread    reads frames, keeps the deadline, passes on answers, interrupts
-    guest thread   makes sandboxes, keeps a stock of them, runs guests, sends what they say
+    frames thread  reads frames, keeps the deadline, passes on answers, interrupts
+    main thread    makes sandboxes, keeps a stock of them, runs guests, sends what they say
+
+Guests run on the main thread because it exists before the jail: what the kernel counts for it can
+be opened while there still is a /proc.
 
 Started as a script (`python -I -S -E cell.py LIBRARIES`) or entered by the zygote after a fork.
 The cell enforces every limit of a run as a courtesy to the guest, which learns its verdict; the
@@ -25,6 +28,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from queue import SimpleQueue
+from typing import NoReturn
 
 from protocol import VERSION_MAX, VERSION_MIN
 from protocol.errors import LocalProtocolError
@@ -50,6 +54,7 @@ from sandboxes.cell_run import RunAtHand
 from sandboxes.errors import SandboxBroken
 
 CELL_FD = 3
+#: The kernel lets the main thread's stack grow to this, though it was started with less.
 GUEST_STACK_BYTES = 64 << 20
 READ_BYTES_MIN, READ_BYTES_MAX = 64 << 10, 4 << 20
 #: Guests yield to the supervisor loop: it is woken first when every core is busy.
@@ -61,7 +66,7 @@ FAILURE_CHARS_MAX = 4_000
 
 
 class Channel:
-    """The cell's socket: frames in on the main thread, frames out from both threads."""
+    """The cell's socket: frames in on the frames thread, frames out from both threads."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -99,11 +104,20 @@ class Cell:
         self._turn = _thread.allocate_lock()
         self._at_hand: RunAtHand | None = None
 
-    # --- main thread -----------------------------------------------------------------------------
-    def serve(self) -> None:
-        """Read frames and keep deadlines until the supervisor closes the socket."""
-        _thread.stack_size(GUEST_STACK_BYTES)
-        _thread.start_new_thread(self._guest_thread, ())
+    def serve(self) -> NoReturn:
+        """Serve until the supervisor closes the socket."""
+        _thread.start_new_thread(self._frames_thread, ())
+        self._serve_guests()
+
+    # --- frames thread ---------------------------------------------------------------------------
+    def _frames_thread(self) -> None:
+        try:
+            self._serve_frames()
+        except BaseException as error:  # noqa: BLE001 - the thread is the cell: it must not die alone
+            self._channel.send(Report(failure=_describe(error)))
+            os._exit(1)
+
+    def _serve_frames(self) -> NoReturn:
         poller = select.poll()
         poller.register(self._channel.sock, select.POLLIN)
         while True:
@@ -157,8 +171,8 @@ class Cell:
                 run.interrupt(verdict)
         run.flush()
 
-    # --- guest thread ----------------------------------------------------------------------------
-    def _guest_thread(self) -> None:
+    # --- main thread -----------------------------------------------------------------------------
+    def _serve_guests(self) -> NoReturn:
         try:
             self._restock(self._setup.stock)
             self._say_ready()
@@ -236,28 +250,52 @@ class Cell:
             sandbox.close()
 
 
-def load(setup: Setup) -> Backend:
+def load(setup: Setup, meter_fds: Sequence[int]) -> Backend:
     """Load the backend for `setup.kind`; imports nothing of the other kinds."""
     match setup.kind:
         case "wasm":
             from sandboxes.wasm import backend
+            from sandboxes.wasm.meters import Meters
 
-            return backend.load(setup)
+            return backend.load(setup, Meters(meter_fds))
 
 
-def main(fd: int = CELL_FD) -> None:
+def preload(kind: str, image_path: str, fuel: str, *programs: str) -> None:
+    """Load in a zygote what its cells need; they have no files to load it from."""
+    assert kind == "wasm"
+    from sandboxes.wasm import backend
+
+    backend.preload(image_path, fuel=bool(fuel), programs=programs)
+
+
+def open_meters(proc_fd: int) -> Sequence[int]:
+    """Open in a forked cell, ahead of its jail, what `main` is to be given."""
+    from sandboxes.wasm.meters import open_files
+
+    return open_files(proc_fd)
+
+
+def main(fd: int = CELL_FD, *meter_fds: int) -> None:
     """Be a cell on the socket `fd`. Does not return."""
     channel = Channel(socket.socket(fileno=fd))
     channel.send(CellHello(VERSION_MIN, VERSION_MAX, os.getpid()))
     try:
-        os.nice(NICE)
         _load_ahead()
         setup = _wait_for_setup(channel)
-        backend = load(setup)
+        backend = load(setup, meter_fds)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must be told
         channel.send(Report(failure=_describe(error)))
         os._exit(1)
     Cell(channel, setup, backend).serve()
+
+
+def _limit_own_process() -> None:
+    """Do for a cell without a jail what the jail's plan does: a large stack, a low priority."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    resource.setrlimit(resource.RLIMIT_STACK, (GUEST_STACK_BYTES, hard))
+    os.nice(NICE)
 
 
 def _load_ahead() -> None:
@@ -283,4 +321,5 @@ def _describe(error: BaseException) -> str:
 
 if __name__ == "__main__":
     os.closerange(CELL_FD + 1, 1 << 20)  # what the host application let its children inherit
+    _limit_own_process()
     main()

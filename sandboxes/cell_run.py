@@ -1,6 +1,6 @@
 """One run inside a cell: its caps, its conversation with the host, its ending.
 
-The guest thread speaks through it (`sandboxes.base.Host`); the main thread answers and interrupts.
+The main thread speaks through it (`sandboxes.base.Host`); the frames thread answers and interrupts.
 Rule 1: every cap on what a guest may say is enforced here, whatever the guest's own code does.
 Rule 2: after `interrupt`, every wait ends and every call raises `RunOver`.
 """
@@ -99,7 +99,7 @@ class RunAtHand:
             bool(run.files) or run.keep_files or any(mount.writable for mount in run.mounts)
         )
 
-    # --- main thread -----------------------------------------------------------------------------
+    # --- frames thread ---------------------------------------------------------------------------
     def interrupt(self, verdict: Verdict) -> None:
         """End the run soon, with `verdict`. The first verdict stands."""
         if self.interrupted is not None:
@@ -111,11 +111,11 @@ class RunAtHand:
             self._sandbox.interrupt(verdict)
 
     def take_reply(self, reply: HostReply, buffers: Sequence[memoryview]) -> None:
-        """Pass the answer of a host function to the guest thread."""
+        """Pass the answer of a host function to the main thread."""
         self._replies.put((reply, [bytes(buffer) for buffer in buffers]))
 
     def take_stdin(self, data: bytes, *, end: bool) -> None:
-        """Pass live input to the guest thread."""
+        """Pass live input to the main thread."""
         if data:
             self._stdin.put(data)
         if end:
@@ -133,7 +133,7 @@ class RunAtHand:
             if held:
                 self._send(Output(stream), self.run_id, (held,))
 
-    # --- guest thread ----------------------------------------------------------------------------
+    # --- main thread -----------------------------------------------------------------------------
     def begin(self, sandbox: Sandbox) -> None:
         """Note the sandbox; an interrupt that came before reaches it now."""
         self._sandbox = sandbox

@@ -24,7 +24,8 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from protocol.errors import ProtocolError
@@ -34,6 +35,7 @@ from sandboxes.errors import JailUnavailable
 from sandboxes.jail import descriptors
 from sandboxes.jail.enter import MountView, Surroundings, enter, filter_code
 from sandboxes.jail.filters import Files
+from sandboxes.jail.mounter import Mounter
 from sandboxes.jail.namespaces import Namespace
 from sandboxes.jail.parent_death import die_with_parent
 from sandboxes.jail.plan import CellWish, Jail, Step, Wall, cell_plan, zygote_plan
@@ -70,11 +72,14 @@ class Zygote:
         self._start = start
         self._jail = jail_of(start)
         self._body = find_function(start.body)
+        self._open_meters = find_function(start.meters) if start.meters else None
+        self._proc = -1
         self._cells: dict[int, tuple[int, int]] = {}  # process descriptor -> cell, pid
         self._preloaded: frozenset[int] = frozenset()
         self._tasks = -1
         self._own_processes = -1
         self._mounts: MountView | None = None
+        self._mounter: Mounter | None = None
         self._pid = os.getpid()
 
     # --- becoming a zygote -----------------------------------------------------------------------
@@ -92,7 +97,12 @@ class Zygote:
         preloaded = time.perf_counter_ns()
         self._watch_threads()
         self._assert_one_thread()
+        if self._open_meters is not None:
+            # The host's own view, so that it shows the cells whatever process namespace they get.
+            self._proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         raise_descriptor_limit()
+        if self._jail.host_files and self._jail.strength == "full" and self._jail.uid:
+            self._mounter = Mounter.start(self._jail.uid)
         around = Surroundings(
             parent=self._start.parent,
             become_first=self._become_first,
@@ -168,7 +178,11 @@ class Zygote:
             steps = cell_plan(self._jail, wish)
             if not given:
                 raise ValueError("a cell needs a socket")
-            around, more = self._surroundings(wish, given, trees=request.trees)
+            has_trees = request.trees
+            if wish.binds and not has_trees and self._mounter is not None:
+                given[1:1] = self._mounter.open_trees(wish.binds)
+                has_trees = True
+            around, more = self._surroundings(wish, given, trees=has_trees)
             self._assert_one_thread()
             pid = self._fork_into_own_processes(
                 lambda: self._be_cell(given[0], around, steps, more)
@@ -236,6 +250,10 @@ class Zygote:
         status = BODY_FAILED
         try:
             os.dup2(cell_socket, CELL_FD, inheritable=False)  # closes the control socket here
+            if self._open_meters is not None:
+                meters: Sequence[int] = self._open_meters(self._proc)  # type: ignore[assignment]  # found by its name
+                around = replace(around, kept=around.kept | set(meters))
+                more = [*meters, *more]
             enter(steps, around)
             self._body(CELL_FD, *more)
             status = 0

@@ -106,6 +106,8 @@ class Recipe:
         preload: "module:function" called once before the jail; it may open files and load code, but
             must start no thread.
         preload_arguments: texts for `preload`.
+        meters: "module:function" called in each cell ahead of its jail with a descriptor of /proc;
+            the descriptors it returns stay open and are passed to the body.
         import_paths: directories added to the zygote's import path.
     """
 
@@ -113,6 +115,7 @@ class Recipe:
     body: str = "sandboxes.cell:main"
     preload: str = ""
     preload_arguments: tuple[str, ...] = ()
+    meters: str = ""
     import_paths: tuple[str, ...] = ()
 
 
@@ -337,6 +340,7 @@ def _start_packet(recipe: Recipe) -> Start:
         body=recipe.body,
         preload=recipe.preload,
         preload_arguments=recipe.preload_arguments,
+        meters=recipe.meters,
         import_paths=recipe.import_paths,
         libraries=jail.libraries,
         host_files=jail.host_files,

@@ -27,7 +27,9 @@ class Start:
     """First packet to a zygote: what it is to be. Answered by `Started` or `Failed`.
 
     `body` and `preload` name functions as "module:function". The zygote calls
-    `preload(*preload_arguments)` once, each cell calls `body(3, *more_descriptors)`.
+    `preload(*preload_arguments)` once, each cell calls `body(3, *meters, *more_descriptors)`.
+    `meters(proc)`, if there is one, is called in each cell ahead of its jail with a descriptor of
+    /proc, and returns the descriptors that the body gets.
     """
 
     parent: Count
@@ -37,6 +39,7 @@ class Start:
     body: Name
     preload: Name = ""
     preload_arguments: Annotated[tuple[Text, ...], AtMost(64)] = ()
+    meters: Name = ""
     import_paths: Annotated[tuple[Path, ...], AtMost(64)] = ()
     libraries: Annotated[tuple[Path, ...], AtMost(64)] = ()
     host_files: bool = False

@@ -6,9 +6,10 @@ import json
 import socket
 import sys
 
-from executor.loop.spawn import DirectSpawner
+from executor.loop.spawn import DirectSpawner, Spawner
 from executor.loop.supervisor_loop import SupervisorLoop
 from executor.pool import Policy, PoolCore
+from executor.restart import system_jitter
 from protocol.structs import as_dict, frozen
 
 
@@ -17,6 +18,8 @@ class LoopOptions:
     """What a loop is told when it is started; plain values, as they cross interpreters.
 
     Args:
+        jail: "full", "light" or "none": the kernel walls round each cell.
+        uid: whom cells become where this process is root; 0 elsewhere.
         python: the interpreter that cells run.
         library_path: the folder that holds the wasmtime package.
         spool_path: the supervisor's spool folder.
@@ -25,6 +28,8 @@ class LoopOptions:
     python: str
     library_path: str
     spool_path: str
+    jail: str = "none"
+    uid: int = 0
 
     def to_json(self) -> str:
         """Return the options as text."""
@@ -35,8 +40,17 @@ def serve(host_fd: int, options_json: str) -> None:
     """Run a loop on the host's socket until it ends."""
     options = LoopOptions(**json.loads(options_json))
     host = socket.socket(fileno=host_fd)
-    spawner = DirectSpawner(python=options.python, library_path=options.library_path)
-    SupervisorLoop(host, PoolCore(Policy()), spawner, spool_path=options.spool_path).run()
+    core = PoolCore(Policy(), jitter=system_jitter)
+    SupervisorLoop(host, core, _spawner(options), spool_path=options.spool_path).run()
+
+
+def _spawner(options: LoopOptions) -> Spawner:
+    if options.jail == "none":
+        return DirectSpawner(python=options.python, library_path=options.library_path)
+    from executor.loop.zygotes import ZygoteSpawner, own_jail  # its walls are for those who ask
+
+    jail = own_jail(options.jail, options.uid)
+    return ZygoteSpawner(python=options.python, library_path=options.library_path, jail=jail)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 """The spool: one private folder of a supervisor, on tmpfs where there is one.
 
-    cellblock-UID-PID-RANDOM/         made by the host, 0700
+    cellblock-UID-PID-RANDOM/         made by the host; nobody else may list it
         NAME                          a large buffer, written by the host
         cell-7/NAME                   the same file, linked while cell 7 runs the run it belongs to
+
+Cells of a root host run as another user, so its folders may be entered by who knows their names: 64
+random bits, told to nobody. Those of an ordinary user are closed to others.
 
 A folder whose host is dead is removed by the next host of the same user.
 """
@@ -12,6 +15,14 @@ from __future__ import annotations
 import contextlib
 import os
 
+
+def _uid() -> int:
+    return os.getuid() if hasattr(os, "getuid") else -1
+
+
+#: Modes of the folders and files of a spool.
+FOLDER_MODE = 0o700 if _uid() else 0o711
+FILE_MODE = 0o600 if _uid() else 0o644
 _PREFIX = "cellblock-"
 
 
@@ -21,10 +32,10 @@ def make_spool() -> str:
     Raises:
         OSError: no folder for temporary files can be written.
     """
-    parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else _temporary()  # noqa: S108 - tmpfs, 0700 below
+    parent = "/dev/shm" if os.access("/dev/shm", os.W_OK) else _temporary()  # noqa: S108 - tmpfs; the folder is private
     _remove_abandoned(parent)
     path = os.path.join(parent, f"{_PREFIX}{_uid()}-{os.getpid()}-{os.urandom(8).hex()}")
-    os.mkdir(path, 0o700)
+    os.mkdir(path, FOLDER_MODE)
     return path
 
 
@@ -59,10 +70,6 @@ def _is_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def _uid() -> int:
-    return os.getuid() if hasattr(os, "getuid") else 0
 
 
 def _temporary() -> str:

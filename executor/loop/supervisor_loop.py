@@ -23,7 +23,7 @@ from executor.loop.cell_link import READ, WRITE, CellLink
 from executor.loop.lateness import Lateness
 from executor.loop.peer import Peer, PeerClosed
 from executor.loop.spawn import Death, Spawned, Spawner
-from executor.loop.spool import remove_folder
+from executor.loop.spool import FOLDER_MODE, remove_folder
 from executor.pool import (
     Action,
     BreakerOpened,
@@ -242,7 +242,7 @@ class SupervisorLoop:
         spool_path = os.path.join(self._spool_path, f"cell-{number}")
         self._starting[number] = _Starting(self._pools[pool], spool_path)
         try:
-            os.mkdir(spool_path, 0o711)
+            os.mkdir(spool_path, FOLDER_MODE)
         except OSError as error:
             self.cell_not_spawned(number, Death(f"no spool folder: {error.strerror}"))
             return

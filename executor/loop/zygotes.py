@@ -134,6 +134,7 @@ class ZygoteSpawner:
                 jail=self._jail,
                 preload="sandboxes.cell:preload",
                 preload_arguments=(pool.kind, pool.image_path, "fuel" if pool.fuel else ""),
+                meters="sandboxes.cell:open_meters",
                 import_paths=(self._library_path,),
             )
             zygote = _Zygote(recipe, Backoff(BackoffPolicy(), system_jitter))

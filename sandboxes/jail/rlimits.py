@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from protocol.structs import frozen
 
-#: Room for the main stack; threads bring their own.
-STACK_BYTES = 8 << 20
+#: Guests run on the main thread: deep recursion in a Wasm guest needs this much.
+STACK_BYTES = 64 << 20
 
 
 @frozen

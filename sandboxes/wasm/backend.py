@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from protocol.messages import Run, Setup
@@ -21,25 +22,46 @@ _PROGRAMS_MAX: Final = 4
 _RUN: Final = "run"
 
 
-class WasmBackend:
-    """A loaded image; see `sandboxes.base.Backend`."""
+class Loaded:
+    """An engine with an image, and with the programs that cells without files are to run.
 
-    def __init__(self, setup: Setup) -> None:
+    Loaded once in a zygote, it serves all cells forked from it: nothing in it has a thread.
+    """
+
+    __slots__ = ("engine", "export", "floor_bytes", "image", "image_path", "programs")
+
+    def __init__(self, image_path: str, *, fuel: bool, programs: Sequence[str] = ()) -> None:
         """Load wasmtime, make the engine and load the image.
 
         Raises:
-            ImageError: wasmtime or the image cannot be loaded; the text names the fix.
+            ImageError: wasmtime, the image or a program cannot be loaded; the text names the fix.
         """
-        self._setup = setup
-        self._meters = Meters()
-        self._engine = Engine(binding.load(), Settings(fuel=setup.fuel))
-        self._programs: OrderedDict[tuple[str, int, int], Program] = OrderedDict()
-        self._image = Component(self._engine, setup.image_path, with_host=True)
-        export = self._image.export(_RUN)
+        self.image_path = image_path
+        self.engine = Engine(binding.load(), Settings(fuel=fuel))
+        self.image = Component(self.engine, image_path, with_host=True)
+        export = self.image.export(_RUN)
         if export is None:
-            raise ImageError(f"{setup.image_path} exports no function {_RUN!r}")
-        self._export = export
-        self._floor_bytes = self._image.memory_floor_bytes()
+            raise ImageError(f"{image_path} exports no function {_RUN!r}")
+        self.export = export
+        self.floor_bytes = self.image.memory_floor_bytes()
+        self.programs = {path: program.load(self.engine, path) for path in programs}
+
+    def close(self) -> None:
+        """Free all of it, after every sandbox. A cell need not: its process ends."""
+        for loaded in self.programs.values():
+            loaded.close()
+        self.image.close()
+        self.engine.close()
+
+
+class WasmBackend:
+    """What one cell makes its sandboxes from; see `sandboxes.base.Backend`."""
+
+    def __init__(self, setup: Setup, loaded: Loaded, meters: Meters) -> None:
+        self._setup = setup
+        self._meters = meters
+        self._loaded = loaded
+        self._programs: OrderedDict[tuple[str, int, int], Program] = OrderedDict()
 
     def fresh(self, order: Order | None = None) -> Sandbox:
         """Return a warmed, never used sandbox; one for programs if `order` is for a program.
@@ -49,17 +71,17 @@ class WasmBackend:
         """
         if order is not None and order.run.program == "module":
             return ProgramSandbox(
-                self._engine,
+                self._loaded.engine,
                 self._program,
                 meters=self._meters,
                 spool_path=self._setup.spool_path,
             )
         return PythonSandbox(
-            self._image,
-            self._export,
+            self._loaded.image,
+            self._loaded.export,
             meters=self._meters,
             memory_bytes=self._setup.memory_bytes,
-            floor_bytes=self._floor_bytes,
+            floor_bytes=self._loaded.floor_bytes,
             spool_path=self._setup.spool_path,
         )
 
@@ -72,13 +94,15 @@ class WasmBackend:
         return self._meters.resident_bytes()
 
     def _program(self, path: str) -> Program:
+        if path in self._loaded.programs:
+            return self._loaded.programs[path]
         try:
             status = os.stat(path)
         except OSError as error:
             raise ImageError(f"the program is not loaded: {error.strerror}") from None
         key = (path, status.st_ino, status.st_mtime_ns)
         if key not in self._programs:
-            self._programs[key] = program.load(self._engine, path)
+            self._programs[key] = program.load(self._loaded.engine, path)
             while len(self._programs) > _PROGRAMS_MAX:
                 self._programs.popitem(last=False)[1].close()
         self._programs.move_to_end(key)
@@ -88,15 +112,32 @@ class WasmBackend:
         """Free all of it, after every sandbox. A cell need not: its process ends."""
         while self._programs:
             self._programs.popitem()[1].close()
-        self._image.close()
-        self._engine.close()
+        self._loaded.close()
         self._meters.close()
 
 
-def load(setup: Setup) -> WasmBackend:
-    """Load the backend of a cell.
+_preloaded: list[Loaded] = []
+
+
+def preload(image_path: str, *, fuel: bool, programs: Sequence[str] = ()) -> None:
+    """Load an image for the cells that will be forked from this process.
+
+    Raises:
+        ImageError: wasmtime, the image or a program cannot be loaded.
+    """
+    _preloaded[:] = [Loaded(image_path, fuel=fuel, programs=programs)]
+
+
+def load(setup: Setup, meters: Meters | None = None) -> WasmBackend:
+    """Return the backend of a cell, from what was preloaded if that is the image asked for.
 
     Raises:
         ImageError: wasmtime or the image cannot be loaded.
     """
-    return WasmBackend(setup)
+    for loaded in _preloaded:
+        fits = loaded.engine.settings.fuel == setup.fuel
+        if loaded.image_path == setup.image_path and fits:
+            break
+    else:
+        loaded = Loaded(setup.image_path, fuel=setup.fuel)
+    return WasmBackend(setup, loaded, meters or Meters())

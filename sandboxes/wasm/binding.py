@@ -349,7 +349,7 @@ def load(path: str | None = None) -> Library:
     Raises:
         ImageError: there is none for this platform, or its release is not known here.
     """
-    found = path or library_path()
-    if found not in _loaded:
-        _loaded[found] = Library(found)
-    return _loaded[found]
+    key = path or ""  # a jailed cell has no files to look for it in
+    if key not in _loaded:
+        _loaded[key] = Library(path or library_path())
+    return _loaded[key]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Sequence
 from typing import Final
 
 _PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
@@ -21,11 +22,15 @@ class Meters:
 
     __slots__ = ("_io", "_statm", "_thread_io")
 
-    def __init__(self) -> None:
-        """Open what this machine has."""
-        self._statm = _open("/proc/self/statm")
-        self._io = _open("/proc/self/io")
+    def __init__(self, opened: Sequence[int] = ()) -> None:
+        """Take the descriptors that `open_files` gave, or open what this machine has."""
+        self._statm: int | None
+        self._io: int | None
         self._thread_io: int | None = None
+        if opened:
+            self._statm, self._io, self._thread_io = opened
+        else:
+            self._statm, self._io = _open("/proc/self/statm"), _open("/proc/self/io")
 
     def attend_thread(self) -> None:
         """Note the calling thread as the one that runs guests."""
@@ -54,6 +59,22 @@ class Meters:
             setattr(self, name, None)
             if fd is not None:
                 os.close(fd)
+
+
+def open_files(proc_fd: int) -> tuple[int, int, int]:
+    """Open a process's own meters ahead of its jail, for the thread that calls this.
+
+    Args:
+        proc_fd: descriptor of a /proc that shows this process.
+
+    Raises:
+        OSError: one of them is not there.
+    """
+    statm, io, thread_io = (
+        os.open(name, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc_fd)
+        for name in ("self/statm", "self/io", "thread-self/io")
+    )
+    return statm, io, thread_io
 
 
 def _open(path: str) -> int | None:
