@@ -36,6 +36,12 @@ def drop_all() -> None:
     kernel.call("capset", _HEADER.pack(_VERSION, 0), _SETS.pack(0, 0, 0, 0, 0, 0))
 
 
+def keep_only(kept: int) -> None:
+    """Give up every capability but those of the bit set `kept`, which cannot be inherited."""
+    low, high = kept & 0xFFFF_FFFF, kept >> 32
+    kernel.call("capset", _HEADER.pack(_VERSION, 0), _SETS.pack(low, low, 0, high, high, 0))
+
+
 def effective() -> int:
     """Return the effective capabilities of this thread as a bit set."""
     sets = kernel.buffer(bytes(_SETS.size))

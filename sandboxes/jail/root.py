@@ -27,6 +27,7 @@ _DETACH = 2
 _OPEN_TREE_CLONE = 1
 _MOVE_MOUNT_EMPTY_PATH = 4
 #: MOUNT_ATTR_RDONLY, _NOSUID, _NODEV and _NOEXEC have the numbers of the mount flags above.
+_IDMAP = 0x10_0000
 _ATTRIBUTES = struct.Struct("<QQQQ")
 
 #: A directory in the zygote's root on which a cell builds its own.
@@ -142,8 +143,22 @@ def _is_directory(descriptor: int) -> bool:
     return stat.S_ISDIR(os.fstat(descriptor).st_mode)
 
 
-def _set_attributes(tree: int, attributes: int) -> None:
-    wanted = _ATTRIBUTES.pack(attributes, 0, 0, 0)
+def map_owners(tree: int, mapping: int) -> None:
+    """Show the files of a tree with other owners.
+
+    Args:
+        tree: not attached anywhere yet.
+        mapping: descriptor of a user namespace: its inner users are those on the disk, its outer
+            users those that the kernel takes them for.
+
+    Raises:
+        OSError: the file system cannot do that, or this process may not (EINVAL, EPERM).
+    """
+    _set_attributes(tree, _IDMAP, mapping)
+
+
+def _set_attributes(tree: int, attributes: int, mapping: int = 0) -> None:
+    wanted = _ATTRIBUTES.pack(attributes, 0, 0, mapping)
     flags = kernel.AT_EMPTY_PATH | kernel.AT_RECURSIVE
     kernel.call("mount_setattr", tree, b"", flags, wanted, len(wanted))
 

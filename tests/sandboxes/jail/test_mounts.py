@@ -160,3 +160,36 @@ def test_in_the_light_jail_a_mount_keeps_its_path_and_its_rights(
     assert ask(made, 1, f"write {data}/new 10") == f"errno {errno.EACCES}"
     assert ask(made, 1, f"write {data}/sub/new 10") == "written"
     assert ask(made, 1, "read /etc/passwd") == f"errno {errno.EACCES}"
+
+
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A directory that only its owner may enter, as temporary directories are."""
+    with tempfile.TemporaryDirectory(prefix="cellblock-private-") as name:
+        base = Path(name)
+        (base / "file").write_text("for the owner alone")
+        (base / "file").chmod(0o600)
+        yield base
+
+
+def test_a_cell_finds_in_a_mount_what_its_host_finds_there(made: Nest, private: Path) -> None:
+    """Also where the host is root and the cell is not."""
+    cell_with(made, 1, Bind(str(private), "/data"))
+
+    assert ask(made, 1, "read /data/file") == "for the owner alone"
+    assert ask(made, 1, "write /data/new 10") == f"errno {errno.EROFS}"
+
+
+def test_what_a_cell_writes_into_a_mount_belongs_to_its_host(made: Nest, private: Path) -> None:
+    cell_with(made, 1, Bind(str(private), "/data", writable=True))
+
+    assert ask(made, 1, "write /data/new 10") == "written"
+    assert (private / "new").stat().st_uid == os.getuid()
+    assert (private / "new").stat().st_gid == os.getgid()
+
+
+def test_a_mount_that_is_not_there_costs_its_cell_and_no_other(made: Nest, private: Path) -> None:
+    made.ask(1, CellWish(RESOURCES, binds=(Bind(str(private / "gone"), "/data"),)))
+    cell_with(made, 2, Bind(str(private), "/data"))
+
+    assert ask(made, 2, "read /data/file") == "for the owner alone"
