@@ -34,7 +34,10 @@ from sandboxes.wasm.turn import Turn
 
 #: What a reply holds beside its value and streams: header, error, traceback, twice as UTF-8.
 _REPLY_ROOM_BYTES: Final = 4 << 20
-_WARM_UP: Final = wire.pack_request(wire.Request("print(1 + 1)")).encode()
+#: Touches the pages that most runs write to, so that their copies are made ahead of time.
+_WARM_UP: Final = wire.pack_request(
+    wire.Request("import math\nprint(math.pi)\n[1, {'a': 2.5}]", mode="cell")
+).encode()
 
 
 class PythonSandbox:

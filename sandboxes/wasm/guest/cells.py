@@ -33,6 +33,15 @@ def compile_cell(source: str, filename: str) -> CodeType:
     Raises:
         SyntaxError, ValueError, MemoryError, RecursionError: as `compile` does.
     """
+    try:
+        # Most cells of a tool loop are one expression, and this is a third of the way below.
+        alone: CodeType = compile(
+            source, filename, "eval", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True, optimize=0
+        )
+    except SyntaxError:
+        pass
+    else:
+        return alone
     tree = compile(source, filename, "exec", _ONLY_AST, dont_inherit=True, optimize=0)
     if tree.body and type(last := tree.body[-1]) is ast.Expr:
         name = ast.Name(
@@ -59,9 +68,10 @@ def compile_cell(source: str, filename: str) -> CodeType:
 
 def run_code(code: CodeType, namespace: dict[str, Any]) -> None:
     """Run `code` in `namespace`; code that awaits gets an event loop."""
+    value = eval(code, namespace)  # noqa: S307 - the guest's own code is what we are here to run
     if code.co_flags & inspect.CO_COROUTINE:
         import asyncio
 
-        asyncio.run(eval(code, namespace))  # noqa: S307 - the guest's own code is what we are here to run
-    else:
-        exec(code, namespace)  # noqa: S102 - as above
+        value = asyncio.run(value)
+    if value is not None:  # of an expression alone; statements leave it themselves
+        namespace[VALUE] = value
