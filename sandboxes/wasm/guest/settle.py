@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -100,6 +101,10 @@ def settle(roots: Sequence[str], packages: Sequence[str], preimport: Sequence[st
         packages: directories of an image's packages.
         preimport: modules of them to import now.
     """
+    for name in preimport:
+        if importlib.util.find_spec(name) is None:
+            raise ModuleNotFoundError(f"preimport: no module named {name!r}", name=name)
+    # Packing first leaves holes in memory, which the modules then fill: 4 MB less to load.
     packed.STORE.reserve(BLOCK_BYTES)
     for root in packages:
         packed.collect(root, keep_sources=True)
@@ -111,11 +116,11 @@ def settle(roots: Sequence[str], packages: Sequence[str], preimport: Sequence[st
     import_all()
     packed.install()
     install()
+    for name in preimport:
+        importlib.import_module(name)
     os.environ.clear()
     sys.dont_write_bytecode = True
     sys.argv = [""]
-    for name in preimport:
-        importlib.import_module(name)
     atexit._clear()
     ports.disconnect()
     running.prepare()
