@@ -90,11 +90,15 @@ class Scratch:
     def take(self, limit_bytes: int) -> dict[str, bytes]:
         """Return the files that the guest made or changed, by their names.
 
+        Args:
+            limit_bytes: most that may go out beyond what came in.
+
         Raises:
             FilesOverLimit: they are more, larger or deeper than may go out.
         """
         found: dict[str, bytes] = {}
-        left_bytes, seen = limit_bytes, 0
+        left_bytes = limit_bytes + sum(mark.size_bytes for mark in self._given.values())
+        seen = 0
         for name, folder, entry in self._walk():
             seen += 1
             if seen > ENTRIES_MAX or len(name) > _PATH_CHARS_MAX:
@@ -169,31 +173,45 @@ def _walk(folder: int, above: str, depth: int) -> Iterator[tuple[str, int, os.Di
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder however deep it is: what lies deeper is first lifted to its top."""
-    lifted = 0
-    with contextlib.suppress(FileNotFoundError):
-        while entries := _entries(path):
-            for entry in entries:
-                if not entry.is_dir(follow_symlinks=False):
-                    os.unlink(entry.path)
-                    continue
-                for below in _entries(entry.path):
-                    if below.is_dir(follow_symlinks=False):
-                        lifted += 1
-                        os.rename(below.path, f"{path}/{_lifted_name(lifted)}")
-                    else:
-                        os.unlink(below.path)
-                os.rmdir(entry.path)
-        os.rmdir(path)
+    """Remove a folder however deep it is, in steps of one name; harmless if it is gone."""
+    try:
+        at = os.open(path, _FOLDER)
+    except FileNotFoundError:
+        return
+    try:
+        names: list[str] = []
+        pending = [_clear(at)]
+        while pending[-1] or names:
+            if pending[-1]:
+                names.append(pending[-1].pop())
+                at = _step(at, names[-1])
+                pending.append(_clear(at))
+            else:
+                pending.pop()
+                at = _step(at, "..")
+                os.rmdir(names.pop(), dir_fd=at)
+    finally:
+        os.close(at)
+    os.rmdir(path)
 
 
-def _lifted_name(number: int) -> str:
-    return f".lifted-{os.getpid()}-{number}-{os.urandom(4).hex()}"
+def _step(at: int, name: str) -> int:
+    """Open a folder next to the open one, and close that."""
+    found = os.open(name, _FOLDER, dir_fd=at)
+    os.close(at)
+    return found
 
 
-def _entries(path: str) -> list[os.DirEntry[str]]:
-    with os.scandir(path) as entries:
-        return list(entries)
+def _clear(folder: int) -> list[str]:
+    """Remove all but the folders in an open folder; return their names."""
+    below: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in list(entries):
+            if entry.is_dir(follow_symlinks=False):
+                below.append(entry.name)
+            else:
+                os.unlink(entry.name, dir_fd=folder)
+    return below
 
 
 def _parts(name: str) -> list[str]:
