@@ -2,10 +2,10 @@
 
     encode(value) -> Encoded(body, buffers)        decode(body, buffers) -> value
 
-Carried, with type, sharing and cycles: None, bool, int of any size, float with inf and nan,
-complex, str with surrogates, bytes, bytearray, memoryview of bytes, list, tuple, dict with any
-hashable key, set, frozenset, range, slice, Ellipsis, date, time, datetime, timedelta, timezone,
-ZoneInfo by key, Decimal, Fraction, UUID. These arrive as something near:
+Carried, with type, sharing and cycles: None, bool, int of any size, float with inf and nan (one
+nan is like another), complex, str with surrogates, bytes, bytearray, memoryview of bytes, list,
+tuple, dict with any hashable key, set, frozenset, range, slice, Ellipsis, date, time, datetime,
+timedelta, timezone, ZoneInfo by key, Decimal, Fraction, UUID. These arrive as something near:
 
     a path         the pure path of its system: a name, not a grant
     an enum        `Member(enum, name)`, or the member if the decoder has the class

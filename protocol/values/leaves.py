@@ -286,7 +286,7 @@ def _put_fraction(numerator: object, denominator: object) -> object:
 def _put_uuid(text: object) -> object:
     import uuid
 
-    if len(_hex(text)) != 32:
+    if len(_hex(text)) != 32 or "-" in _text(text):
         raise ValueError
     return uuid.UUID(int=int(_hex(text), 16))
 

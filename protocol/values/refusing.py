@@ -37,6 +37,8 @@ _HINTS: Final = (
     (complex, "complex(x)"),
 )
 _LABEL_CHARS_MAX: Final = 60
+_PATH_CHARS_MAX: Final = 1_000
+_SEARCH_PARTS_MAX: Final = 5_000_000
 
 
 class Refused(Exception):
@@ -95,11 +97,12 @@ def describe(part: object) -> str:
 
 def find_path(root: object, wanted: object, root_name: str) -> str:
     """Return where in `root` the object `wanted` stands, such as `inputs['rows'][3]`."""
-    # Each entry: a part, the entry it was found in, and how it is called there.
+    # Each entry: a part, the entry it was found in, and how it is called there. The search ends
+    # where parts are made up as they are asked for.
     entries: list[tuple[object, int, str]] = [(root, 0, root_name)]
     seen = {id(root)}
     at = 0
-    while at < len(entries):
+    while at < len(entries) <= _SEARCH_PARTS_MAX:
         part = entries[at][0]
         if part is wanted:
             return _spell(entries, at)
@@ -130,7 +133,10 @@ def _spell(entries: list[tuple[object, int, str]], at: int) -> str:
         _part, above, label = entries[at]
         labels.append(label)
         at = above
-    return entries[0][2] + "".join(reversed(labels))
+    path = entries[0][2] + "".join(reversed(labels))
+    if len(path) <= _PATH_CHARS_MAX:
+        return path
+    return f"{path[: _PATH_CHARS_MAX // 2]} ... {path[-_PATH_CHARS_MAX // 2 :]}"
 
 
 def _labelled(part: Any) -> list[tuple[str, object]]:

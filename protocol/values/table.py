@@ -31,8 +31,9 @@ def encode(value: object, root: str, budget: Budget) -> Encoded:
                 pass
         return _encode(value, budget, is_careful=True)
     except Refused as refused:
-        kind = BudgetExceeded if refused.is_over_budget else ValueRefused
-        raise kind(find_path(value, refused.part, root), refused.reason) from None
+        if refused.is_over_budget:
+            raise BudgetExceeded(root, refused.reason) from None
+        raise ValueRefused(find_path(value, refused.part, root), refused.reason) from None
 
 
 def decode(

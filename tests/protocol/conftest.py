@@ -1,8 +1,10 @@
-"""Messages and bodies of every class, made from the declarations themselves."""
+"""Messages of every class, made from the declarations; values sent across and compared."""
 
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
+import decimal
 import enum
 import random
 import types
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from protocol.fields import AtMost, Between
+from protocol.values import decode, encode
 
 
 def make(cls: Any, chance: random.Random) -> Any:
@@ -57,3 +60,58 @@ def _make_value(hint: Any, chance: random.Random, marks: tuple[object, ...] = ()
 @pytest.fixture
 def make_message() -> Callable[[Any, random.Random], Any]:
     return make
+
+
+def _crossed(value: Any, **how: Any) -> Any:
+    encoded = encode(value)
+    encoded.body.decode()  # the guest's side can carry text alone
+    # As it arrives: a body and buffers cut out of one frame.
+    return decode(encoded.body, [memoryview(bytes(b)) for b in encoded.buffers], **how)
+
+
+def _are_same(a: Any, b: Any) -> bool:
+    """Return whether two values have the same types, parts, sharing and cycles."""
+    pairs: dict[int, int] = {}
+    stack = [(a, b)]
+    while stack:
+        a, b = stack.pop()
+        if type(a) is not type(b):
+            return False
+        if isinstance(a, list | dict | set | bytearray):
+            if id(a) in pairs:
+                if pairs[id(a)] != id(b):
+                    return False
+                continue
+            pairs[id(a)] = id(b)
+        if isinstance(a, float):
+            if repr(a) != repr(b):  # tells -0.0 from 0.0, and no nan from another
+                return False
+        elif isinstance(a, complex):
+            stack += [(a.real, b.real), (a.imag, b.imag)]
+        elif isinstance(a, list | tuple):
+            if len(a) != len(b):
+                return False
+            stack += zip(a, b, strict=True)
+        elif isinstance(a, dict):
+            if len(a) != len(b):
+                return False
+            stack += [*zip(a, b, strict=True), *zip(a.values(), b.values(), strict=True)]
+        elif isinstance(a, decimal.Decimal):
+            if a.as_tuple() != b.as_tuple():
+                return False
+        elif isinstance(a, dt.datetime | dt.time):
+            if (a, a.fold, a.tzinfo) != (b, b.fold, b.tzinfo):
+                return False
+        elif a != b:
+            return False
+    return len(set(pairs.values())) == len(pairs)
+
+
+@pytest.fixture(scope="session")
+def crossed() -> Callable[..., Any]:
+    return _crossed
+
+
+@pytest.fixture(scope="session")
+def are_same() -> Callable[[Any, Any], bool]:
+    return _are_same
