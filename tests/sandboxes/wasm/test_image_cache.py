@@ -96,8 +96,8 @@ def test_a_file_that_is_not_the_one_of_its_record_is_built_anew_and_never_given_
         case "grow":
             path.write_bytes(good + b"x")
         case "replace":
-            path.unlink()
-            path.symlink_to(ROOT / "pyproject.toml")
+            path.rename(path.with_suffix(".elsewhere"))
+            path.symlink_to(path.with_suffix(".elsewhere"))
         case "remove":
             path.unlink()
         case "empty":
@@ -308,6 +308,7 @@ def test_a_program_is_taken_at_the_cap_on_its_size_and_refused_one_byte_past_it(
     assert image.compile_module(MODULE, bytes_max=len(MODULE)).kind == "module"
     file = tmp_path / "p.wasm"
     file.write_bytes(MODULE)
+    assert image.compile_module(file, bytes_max=len(MODULE)).kind == "module"
 
     for program in (MODULE, file, str(file)):
         with pytest.raises(ImageError, match="8 B is over the limit of 7 B"):
