@@ -366,6 +366,11 @@ def test_no_way_of_writing_escapes_the_limit(bench: Bench, source: str) -> None:
     assert (ended.verdict, ended.files) == (Verdict.FILES, {})
 
 
+def test_too_many_files_are_too_many_where_none_are_given_back(bench: Bench) -> None:
+    source = "import os\nfor n in range(10_001): os.symlink('a', str(n))"
+    assert bench.run(order(source, files={"a": b""})).verdict is Verdict.FILES
+
+
 def test_what_is_written_shows_while_the_guest_runs(bench: Bench) -> None:
     host, sandbox = Recorder(), bench.fresh()
     seen: list[int] = []

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 
 from protocol.messages import Verdict
+from sandboxes.base import HostAnswer
 from sandboxes.errors import SandboxBroken
 from sandboxes.wasm.backend import WasmBackend
+from sandboxes.wasm.conversation import Conversation
+from sandboxes.wasm.store import Store
+from sandboxes.wasm.turn import Turn
 from tests.sandboxes.wasm.engine_kit import MIB, Bench, Recorder, limits, order
 
 SPINNERS = {
@@ -84,6 +88,35 @@ def test_an_interrupt_of_one_run_ends_no_other_sandbox(bench: Bench) -> None:
         ended = bench.run_in(sandbox, order("for i in range(10**5): pass\nprint('well')"), host)
         assert (ended.verdict, host.stdout) == (Verdict.OK, "well\n")
         bench.thread.do(sandbox.close)
+
+
+def test_an_interrupt_of_an_idle_sandbox_does_not_touch_the_one_that_runs(bench: Bench) -> None:
+    idle, host = bench.fresh(), Recorder()
+
+    def interrupt(_: str, arguments: bytes) -> HostAnswer:
+        idle.interrupt(Verdict.TIMEOUT)
+        return HostAnswer(arguments)
+
+    host.answer = interrupt
+    source = "import host\nhost.f()\nfor i in range(10**5): pass\nprint('well')"
+    ended = bench.run(order(source, functions=["f"]), host)
+    assert (ended.verdict, host.stdout) == (Verdict.OK, "well\n")
+    bench.thread.do(idle.close)
+
+
+def test_an_interrupt_that_came_too_late_does_not_end_the_next_run(bench: Bench) -> None:
+    """The guest's last act is a call during which it is interrupted: it may still end well."""
+    engine = bench.backend._loaded.engine
+
+    def act() -> list[Verdict | None]:
+        store, turn = Store(engine, Conversation()), Turn(engine)
+        told = [turn.begin(store)]
+        turn.interrupt(Verdict.TIMEOUT)
+        told += [turn.end(), turn.begin(store), turn.end()]
+        store.close()
+        return told
+
+    assert bench.thread.do(act) == [None, Verdict.TIMEOUT, None, None]
 
 
 def test_interrupts_at_any_moment_give_a_run_one_of_two_endings(bench: Bench) -> None:
@@ -301,6 +334,31 @@ def test_a_thousand_sandboxes_leave_nothing_behind(bench: Bench) -> None:
     assert grown[1] <= 0  # those of earlier tests may go
     assert abs(grown[2]) < 20
     assert grown_bytes < 4 * MIB
+
+
+def test_large_texts_in_every_direction_leave_nothing_behind(bench: Bench) -> None:
+    backend: WasmBackend = bench.backend
+    host = Recorder()
+    host.answer = lambda *_: HostAnswer(b'"' + b"x" * 500_000 + b'"')
+    source = (
+        "import host, os\nprint('x' * 500_000)\nhost.f('x' * 500_000)\n"
+        "import sys; sys.stdin.read(); os.write(1, b'x' * 100_000)\n'x' * 500_000\n"
+        f"# {'x' * 500_000}"
+    )
+    wanted = order(
+        source, mode="cell", functions=["f"], session=1, stdin=b"x" * 500_000, keep_files=True
+    )
+
+    def runs() -> None:
+        sandbox = backend.fresh()
+        for _ in range(20):
+            assert sandbox.run(wanted, host).verdict is Verdict.OK
+            host.calls.clear()
+            host.out = {"stdout": b"", "stderr": b""}
+        sandbox.close()
+
+    _, grown_bytes = _grown(lambda: bench.thread.do(runs))
+    assert grown_bytes < 8 * MIB
 
 
 def test_runs_that_end_badly_leave_nothing_behind(bench: Bench) -> None:
