@@ -24,6 +24,7 @@ import json
 import os
 import stat
 import time
+from _thread import get_ident
 from collections.abc import Callable, Iterator
 from typing import Final, Literal, NamedTuple
 
@@ -224,11 +225,17 @@ class Cache:
         """Remove what killed builds left, and notes on requests whose guests are gone."""
         self._clean()
         for name in os.listdir(f"{self.path}/files"):
-            if name.endswith(".request"):
-                resolved = self.resolved(name.removesuffix(".request"))
+            path = f"{self.path}/files/{name}"
+            key, suffix = os.path.splitext(name)
+            if suffix in (".wasm", ".cwasm"):
+                if self.record(key) is None:
+                    self._if_idle(key, partial(_unlink, path))
+            elif suffix == ".request":
+                resolved = self.resolved(key)
                 if resolved is None or self.record(resolved.key) is None:
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(f"{self.path}/files/{name}")
+                    _unlink(path)
+            elif suffix != ".json":
+                _unlink(path)  # half a record
 
     def remove(self, record: Record) -> bool:
         """Remove a file and its record, unless somebody is building it just now."""
@@ -238,8 +245,7 @@ class Cache:
     def drop(self, record: Record) -> None:
         """Remove a file and its record; the lock is held by the caller."""
         for name in (f"{record.key}.json", record.file_name):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{self.path}/files/{name}")
+            _unlink(f"{self.path}/files/{name}")
 
     def put(self, built: str, record: Record) -> Record:
         """Move a built file to its name and write its record; the lock is held by the caller."""
@@ -269,7 +275,7 @@ class Cache:
 
     @staticmethod
     def _write(path: str, fields: dict[str, object]) -> None:
-        part = f"{path}.{os.getpid()}"
+        part = f"{path}.{os.getpid()}-{get_ident()}"
         with open(part, "w", encoding="utf-8", opener=_open_private) as stream:
             json.dump(fields, stream)
         os.replace(part, path)
@@ -310,6 +316,11 @@ def digest_file(path: str) -> Found | None:
         return None
     is_fresh = time.time_ns() - after.st_ctime_ns < _STAMP_NS
     return Found(digest.hexdigest(), after.st_size, () if is_fresh else _stamp(after))
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _stamp(found: os.stat_result) -> tuple[int, ...]:

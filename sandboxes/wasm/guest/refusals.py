@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import socket
 import subprocess
+import sysconfig
 import threading
 from typing import Any, NoReturn
 
@@ -25,7 +26,9 @@ def _no_process(*args: Any, **kwargs: Any) -> NoReturn:
 
 
 def install() -> None:
-    """Take the place of the calls that cannot work."""
+    """Take the place of the calls that cannot work, and of what is damaged."""
+    # The builder's record of how this Python was configured ends within a quoted word.
+    sysconfig.get_config_vars()["CONFIG_ARGS"] = ""
     threading._start_joinable_thread = _no_thread  # type: ignore[attr-defined]  # what Thread.start calls
     socket.socket.__init__ = _no_network  # type: ignore[method-assign]  # so that subclasses fail the same way
     socket.getaddrinfo = _no_network

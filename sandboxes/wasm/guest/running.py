@@ -154,11 +154,8 @@ def _read(piece: wire.Piece) -> bytes:
         return piece  # type: ignore[return-value]  # an inline piece is bytes on this side
     with open(piece.path, "rb", buffering=0) as stream:
         stream.seek(piece.offset_bytes)
-        buffer = bytearray(piece.length_bytes)
-        view, at = memoryview(buffer), 0
-        while at < len(buffer) and (count := stream.readinto(view[at:])):
-            at += count
-    return bytes(buffer)
+        data = stream.readall()
+    return data if len(data) == piece.length_bytes else data[: piece.length_bytes]
 
 
 def _read_inputs(request: wire.Request) -> dict[str, Any]:

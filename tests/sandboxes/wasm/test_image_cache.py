@@ -384,6 +384,16 @@ def test_what_is_in_the_cache_is_listed_oldest_first_and_removed_only_if_it_no_l
     assert not list(home.glob("files/*"))
 
 
+def test_pruning_removes_files_that_killed_builders_left_without_a_record(home: Path) -> None:
+    kept = compiled()
+    for name in ("dead.cwasm", "dead.wasm", "dead.request", "dead.json.123-4"):
+        (home / "files" / name).write_bytes(b"")
+
+    assert image.prune() == []
+
+    assert {p.name for p in home.glob("files/*")} == {f"{kept.key}.json", f"{kept.key}.cwasm"}
+
+
 def test_looking_for_an_image_imports_neither_wasmtime_nor_a_builder() -> None:
     code = (
         "import sys\nfrom sandboxes.wasm import image\nimage.quick_path()\n"
