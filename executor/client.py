@@ -66,7 +66,9 @@ class Client:
         self._ids = itertools.count(1)
         self._lost: SupervisorLost | None = None
         self._is_closing = False
-        self._ended = threading.Event()
+        self._has_ended = False
+        #: Set when every run has been given its ending, too.
+        self._is_swept = threading.Event()
         self._thread = threading.Thread(target=self._read, name="cellblock-reader", daemon=True)
         self._thread.start()
 
@@ -80,7 +82,7 @@ class Client:
         """
         run_id = next(self._ids)
         self._receivers[run_id] = receiver
-        if self._ended.is_set():
+        if self._has_ended:
             self._receivers.pop(run_id, None)
             raise self._gone()
         return run_id
@@ -127,7 +129,7 @@ class Client:
 
     def wait_ended(self, timeout_s: float | None = None) -> bool:
         """Wait until the pipe has ended and every run has its ending; return whether it has."""
-        return self._ended.wait(timeout_s)
+        return self._is_swept.wait(timeout_s)
 
     def _send_parts(self, parts: list[Buffer]) -> None:
         sendmsg = self._sock.sendmsg
@@ -197,15 +199,13 @@ class Client:
 
     def _end(self, lost: SupervisorLost) -> None:
         self._lost = lost
-        # Set before the sweep: whoever opens a run after it sees the flag, whoever did so before
-        # is swept.
-        self._ended.set()
+        # Before the sweep: whoever opens a run after it sees it, whoever did so before is swept.
+        self._has_ended = True
         while self._receivers:
-            try:
+            with contextlib.suppress(KeyError):  # `open` or `abandon` was quicker
                 _, receiver = self._receivers.popitem()
-            except KeyError:
-                return
-            receiver(lost)
+                receiver(lost)
+        self._is_swept.set()
 
 
 def _checked_reader() -> Callable[[type[Any], bytes], Any]:

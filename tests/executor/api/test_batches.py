@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from executor import Misuse, Supervisor, Verdict
+from executor import Limits, Misuse, Supervisor, Verdict
 
 PATIENCE_S = 20
 
@@ -67,21 +67,32 @@ def test_an_endless_source_is_asked_only_as_far_as_runs_are_taken(
     outcomes.close()  # type: ignore[attr-defined]  # a generator
 
 
-def test_leaving_early_cancels_what_is_in_flight(supervisor: Supervisor) -> None:
-    code = "import host\nhost.began()\nwhile n: pass\nn"
-    began = threading.Semaphore(0)
-    outcomes = supervisor.map(
-        code, [{"n": 0}, {"n": 1}], functions={"began": lambda: began.release()}
-    )
-    assert next(outcomes).value == 0
-    assert began.acquire(timeout=PATIENCE_S)
-    assert began.acquire(timeout=PATIENCE_S)
+@pytest.mark.parametrize("ordered", [True, False])
+def test_leaving_early_cancels_what_is_in_flight(ordered: bool) -> None:
+    began = threading.Event()
+    code = "import host\nif n: host.began()\nwhile n: pass\nn"
+    with Supervisor(cells=1, limits=Limits(wall_s=PATIENCE_S)) as small:
+        outcomes = small.map(
+            code, [{"n": 0}, {"n": 1}, {"n": 2}], ordered=ordered, functions={"began": began.set}
+        )
+        assert next(outcomes).value == 0
+        assert began.wait(PATIENCE_S)
 
-    outcomes.close()  # type: ignore[attr-defined]  # a generator
+        outcomes.close()  # type: ignore[attr-defined]  # a generator
 
-    assert [supervisor.run("1").value for _ in range(2)] == [1, 1]
-    with supervisor.session() as session:
-        assert session.run("1").value == 1
+        assert small.run("1", queue_timeout_s=PATIENCE_S / 2).value == 1
+
+
+def test_leaving_an_async_batch_early_cancels_what_is_in_flight() -> None:
+    async def main() -> object:
+        async with Supervisor(cells=1, limits=Limits(wall_s=PATIENCE_S)) as small:
+            outcomes = small.amap("while n: pass", ({"n": n} for n in range(9)))
+            async for _ in outcomes:
+                break
+            await outcomes.aclose()  # type: ignore[attr-defined]  # a generator
+            return (await small.arun("1", queue_timeout_s=PATIENCE_S / 2)).value
+
+    assert asyncio.run(main()) == 1
 
 
 def test_bad_inputs_are_raised_where_they_are_reached(supervisor: Supervisor) -> None:

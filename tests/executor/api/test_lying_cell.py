@@ -293,9 +293,13 @@ def test_only_a_run_that_had_a_session_can_lose_it(host: Host) -> None:
         handles[1].result(PATIENCE_S)
 
 
-def test_the_files_of_a_run_are_recycled_at_its_ending_though_nobody_asks(host: Host) -> None:
+@pytest.mark.parametrize(("session", "free_files"), [(0, 1), (5, 0)])
+def test_the_files_of_a_run_are_recycled_at_its_ending_unless_its_guest_lives_on(
+    host: Host, session: int, free_files: int
+) -> None:
     plan = make_plan("1", {"inputs": {"x": b"a" * 1_000_000}}, Defaults())
-    handle = host.launcher.start(plan)
+    plan.session = session
+    handle = host.launcher.start(plan)  # nobody asks for its result
     host.peer.receive()
     ended = threading.Event()
     handle.add_waiter(ended.set)
@@ -303,4 +307,34 @@ def test_the_files_of_a_run_are_recycled_at_its_ending_though_nobody_asks(host: 
     host.peer.say(Done(Verdict.OK), handle.run_id)
 
     assert ended.wait(PATIENCE_S)
-    assert host.spool.free_files == 1
+    assert host.spool.free_files == free_files
+
+
+# --- pools ---------------------------------------------------------------------------------------
+MIB = 1 << 20
+
+
+def test_a_run_goes_to_a_pool_whose_cells_can_hold_it(host: Host) -> None:
+    """One pool for each kind of cell, defined at the first run that needs it."""
+    pools = host.launcher.pools
+
+    numbers = [
+        pools.number_for(Limits(memory_bytes=memory, fuel=fuel))
+        for memory, fuel in [
+            (128 * MIB, None),
+            (64 * MIB, None),
+            (129 * MIB, None),
+            (256 * MIB, None),
+            (256 * MIB + 1, None),
+            (128 * MIB, 5),
+            (128 * MIB, 6),
+        ]
+    ]
+
+    assert numbers == [1, 1, 2, 2, 3, 4, 4]
+    defined = [host.peer.receive()[0] for _ in range(3)]
+    assert [(p.pool, p.memory_bytes, p.fuel) for p in defined if isinstance(p, DefinePool)] == [
+        (2, 256 * MIB, False),
+        (3, 512 * MIB, False),
+        (4, 128 * MIB, True),
+    ]

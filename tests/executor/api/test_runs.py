@@ -198,12 +198,15 @@ def test_log_entries_and_progress_come_structured(supervisor: Supervisor) -> Non
     assert notes == [Note(0.25, "loading")]
 
 
-def test_an_error_of_a_callback_is_raised_and_ends_the_run(supervisor: Supervisor) -> None:
+def test_an_error_of_a_callback_is_raised_and_ends_the_run() -> None:
     def refuse(text: str) -> None:
         raise LookupError(text)
 
-    with pytest.raises(LookupError, match="go"):
-        supervisor.run("print('go', flush=True)\nwhile True: pass", on_stdout=refuse)
+    with Supervisor(cells=1, limits=Limits(wall_s=PATIENCE_S)) as small:
+        with pytest.raises(LookupError, match="go"):
+            small.run("print('go', flush=True)\nwhile True: pass", on_stdout=refuse)
+
+        assert small.run("1", queue_timeout_s=PATIENCE_S / 2).value == 1
 
 
 def test_small_files_go_in_and_come_out(supervisor: Supervisor) -> None:
