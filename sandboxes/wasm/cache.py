@@ -26,6 +26,7 @@ import stat
 import time
 from _thread import get_ident
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, Literal, NamedTuple
 
 from protocol.structs import as_dict, frozen
