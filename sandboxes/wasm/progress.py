@@ -71,11 +71,10 @@ class Bar:
         self._done_s += self._step_s
         self._step_s = expected_s
         if self._bar is None:
-            self._bar = tqdm(
-                total=expected_s, leave=False, bar_format="{desc} |{bar}| {elapsed}", delay=0.2
-            )
+            shape = "{desc} |{bar}| {elapsed}"
+            self._bar = tqdm(total=expected_s, leave=False, bar_format=shape)
         self._bar.total = self._done_s + expected_s + later_s
-        self._bar.set_description(f"cellblock: {name}", refresh=False)
+        self._bar.set_description_str(f"cellblock: {name}", refresh=False)
         self._began = time.monotonic()
         self.tick()
 
