@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         SupervisorLost,
         Unavailable,
     )
-    from executor.guarantees import Guarantee
     from executor.handle import RunHandle
     from executor.options import RunOptions, SessionOptions
     from executor.outcome import (
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from protocol.limits import Limits
     from protocol.messages import Mount, Verdict
     from protocol.values import Member, Record
+    from sandboxes.guarantees import Guarantee
     from sandboxes.wasm.image import Image
 
 #: Where each public name lives.
@@ -54,7 +54,7 @@ _HOMES = {
     "SessionLost": "executor.errors",
     "SupervisorLost": "executor.errors",
     "Unavailable": "executor.errors",
-    "Guarantee": "executor.guarantees",
+    "Guarantee": "sandboxes.guarantees",
     "RunHandle": "executor.handle",
     "RunOptions": "executor.options",
     "SessionOptions": "executor.options",

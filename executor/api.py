@@ -12,12 +12,12 @@ import functools
 import itertools
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
 
 from executor import guarantees
 from executor.checks import count_of, usable_cpus
 from executor.client import Client
-from executor.errors import Closed, Misuse, translated
+from executor.errors import Closed, translated
 from executor.images import compiled_image, compiled_module
 from executor.launch import Launcher
 from executor.options import make_defaults, make_plan
@@ -29,18 +29,16 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
-    from executor.guarantees import Guarantee
     from executor.handle import RunHandle
-    from executor.isolate import Connection
+    from executor.isolate import Connection, IsolateKind
     from executor.options import FunctionsGiven, Plan, RunOptions, SessionOptions
     from executor.outcome import Outcome
     from executor.sandboxed import Sandboxed
     from executor.session import Session
     from executor.statistics import Statistics
     from protocol.limits import Limits
+    from sandboxes.guarantees import Guarantee, Strength
     from sandboxes.wasm.image import Image
-
-type Isolate = Literal["interpreter", "process", "inline"]
 
 CELLS_MAX = 1_024
 QUEUE_MAX_MAX = 1_000_000
@@ -74,6 +72,7 @@ class Supervisor:
         require: names of guarantees without which nothing must run; see `guarantees`.
         tenant: on whose behalf runs are that do not say otherwise.
         stock: warmed sandboxes that each cell keeps.
+        jail: kernel walls: "full", "light" (no user namespaces), "none"; None for full on Linux.
 
     Raises:
         Misuse: an argument can never work.
@@ -87,17 +86,15 @@ class Supervisor:
         limits: Limits | Mapping[str, Any] | None = None,
         cells: int | None = None,
         functions: FunctionsGiven | None = None,
-        isolate: Isolate = "interpreter",
+        isolate: IsolateKind = "interpreter",
         queue_max: int = 1_000,
         require: Iterable[str] = (),
         tenant: str = "",
         stock: int | None = None,
+        jail: Strength | None = None,
     ) -> None:
-        if isolate not in ("interpreter", "process", "inline"):
-            problem = f'must be "interpreter", "process" or "inline", not {isolate!r}'
-            raise Misuse("isolate", problem)
-        self._guarantees = guarantees.of_wasm(isolate=isolate)
-        guarantees.require(require, self._guarantees)
+        self._isolate, self._jail = guarantees.isolate_from(isolate), guarantees.jail_from(jail)
+        guarantees.require(require, self.guarantees)
         is_inline = isolate == "inline"
         cells = min(usable_cpus(), CELLS_MAX) if cells is None else cells
         stock = (1 if is_inline else STOCK) if stock is None else stock
@@ -108,7 +105,6 @@ class Supervisor:
             queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
         )
         self._image = image
-        self._isolate = isolate
         self._defaults = make_defaults(limits, functions, tenant)
         self._lock = threading.Lock()
         self._sessions = itertools.count(1)
@@ -333,7 +329,7 @@ class Supervisor:
 
     def guarantees(self) -> tuple[Guarantee, ...]:
         """Return each named guarantee, whether it is held here, and why."""
-        return self._guarantees
+        return guarantees.of_supervisor(isolate=self._isolate, jail=self._jail)
 
     # --- for our own modules ---------------------------------------------------------------------
     def launcher(self) -> Launcher:
@@ -378,10 +374,14 @@ class Supervisor:
         )
         try:
             compiled(self._defaults.limits.fuel is not None)  # before anything is started
-            connection = isolate.start(self._isolate)
+            connection = isolate.start(self._isolate, jail=self._jail, uid=guarantees.NOBODY)
             client = Client(connection.socket, checked=self._isolate != "inline")
             pools = Pools(
-                client, compiled=compiled, sizes=self._sizes, limits=self._defaults.limits
+                client,
+                compiled=compiled,
+                sizes=self._sizes,
+                limits=self._defaults.limits,
+                is_jailed=self._jail != "none",
             )
             self._spool = Spool(connection.spool_path)
         except BaseException as error:

@@ -1,18 +1,30 @@
-"""What is promised of every run, by name, and whether it is held here. Computed, never assumed.
+"""What is promised of every run, by name, and whether it is held here. Looked at, never assumed.
 
-A guarantee is held if every wall it needs stands on this machine with the sandbox kind at hand. One
-that is not held says why, and how to get it.
+`sandboxes.guarantees` says what a sandbox kind behind a jail promises on the surveyed machine;
+where the supervisor's loop runs decides about liveness. The survey tries every wall in a process
+of its own; it is taken once, when somebody asks.
+
+Rule: what is asked for and missing is refused before anything is started.
 """
 
 from __future__ import annotations
 
-import os
+import functools
 import sys
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, cast
 
 from executor.errors import Misuse, Unavailable
-from protocol.structs import frozen
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from executor.isolate import IsolateKind
+    from sandboxes.guarantees import Guarantee, Strength
+    from sandboxes.jail.survey import Survey
+
+#: Whom the cells of a root host become.
+NOBODY = 65_534
 NAMES = (
     "state",
     "files",
@@ -25,81 +37,88 @@ NAMES = (
     "crash",
     "liveness",
 )
+_LIVENESS = {
+    "interpreter": "deadlines are kept by an interpreter of its own, whatever the host's one does",
+    "process": "deadlines are kept by a process of its own, whatever the host's one does",
+}
+_NO_LIVENESS = (
+    "with isolate='inline' deadlines are kept by a thread that shares the host's interpreter and "
+    "is late while the host holds it; use isolate='interpreter' or 'process'"
+)
 
 
-@frozen
-class Guarantee:
-    """One promise.
+def isolate_from(isolate: str) -> IsolateKind:
+    """Return where the loop is to run.
 
-    Args:
-        name: one of state, files, network, processes, memory, cpu, wall_time, output, crash,
-            liveness.
-        held: True if it holds for every run.
-        reason: what holds it, or what is missing and how to get it.
-        walls: the independent protections behind it; one bug breaks a single wall.
+    Raises:
+        Misuse: there is no such isolate.
     """
+    if isolate not in ("interpreter", "process", "inline"):
+        problem = f'must be "interpreter", "process" or "inline", not {isolate!r}'
+        raise Misuse("isolate", problem)
+    return cast("IsolateKind", isolate)
 
-    name: str
-    held: bool
-    reason: str
-    walls: tuple[str, ...] = ()
+
+def jail_from(jail: str | None) -> Strength:
+    """Return the jail to use: what is asked for, else the strongest that the platform has.
+
+    Raises:
+        Misuse: there is no such jail.
+    """
+    if jail is None:
+        return "full" if sys.platform == "linux" else "none"
+    if jail not in ("full", "light", "none"):
+        raise Misuse("jail", f'must be "full", "light" or "none", not {jail!r}')
+    return cast("Strength", jail)
 
 
-def of_wasm(*, isolate: str) -> tuple[Guarantee, ...]:
-    """Return the guarantees of Wasm sandboxes in cells on this machine, in the order of `NAMES`.
+def of_supervisor(
+    *, isolate: str, jail: Strength, kind: Literal["wasm", "native"] = "wasm"
+) -> tuple[Guarantee, ...]:
+    """Return the guarantees of a supervisor's cells on this machine, in the order of `NAMES`.
 
     Args:
         isolate: where the supervisor's loop runs.
+        jail: the kernel walls round each cell.
+        kind: of sandbox.
     """
-    wasm, cell = ("wasm",), ("wasm", "cell process")
-    can_kill = hasattr(os, "pidfd_open") and sys.platform == "linux"
-    kill = "" if can_kill else "; without pidfds (Linux) its cell cannot be killed safely"
-    held = {
-        "state": ("every run has a fresh sandbox, unless it is part of a session", wasm),
-        "files": ("a guest reaches mounted directories and its own files, nothing else", wasm),
-        "network": ("a guest is given no sockets", wasm),
-        "processes": ("a guest has no system call that starts or signals a process", wasm),
-        "memory": ("the sandbox refuses to grow beyond limits.memory_bytes", wasm),
-        "output": ("streams, logs and values are cut or refused at their limits", cell),
-    }
-    guarantees = {name: Guarantee(name, True, *rest) for name, rest in held.items()}
-    for name, what in (
-        ("cpu", "guest code is ended at limits.wall_s, and at limits.fuel where it is given"),
-        ("wall_time", "a run is ended at limits.wall_s, softly and then by killing its cell"),
-        ("crash", "a sandbox that aborts takes its cell with it, and no other run"),
-    ):
-        guarantees[name] = Guarantee(name, can_kill, what + kill, cell if can_kill else wasm)
-    guarantees["liveness"] = _liveness(isolate)
-    return tuple(guarantees[name] for name in NAMES)
+    from sandboxes.guarantees import guarantees
+
+    found = {guarantee.name: guarantee for guarantee in guarantees(_survey(), kind, jail)}
+    found["liveness"] = _liveness(isolate, found["liveness"])
+    return tuple(found[name] for name in NAMES)  # type: ignore[index]  # NAMES are all of its names
 
 
-def _liveness(isolate: str) -> Guarantee:
-    match isolate:
-        case "interpreter":
-            what = "deadlines are kept by an interpreter of its own, whatever the host's one does"
-            return Guarantee("liveness", True, what, ("interpreter",))
-        case "process":
-            what = "deadlines are kept by a process of its own, whatever the host's one does"
-            return Guarantee("liveness", True, what, ("process",))
-    what = (
-        "with isolate='inline' deadlines are kept by a thread that shares the host's interpreter "
-        "and is late while the host holds it; use isolate='interpreter' or 'process'"
-    )
-    return Guarantee("liveness", False, what)
-
-
-def require(wanted: Iterable[str], given: Iterable[Guarantee]) -> None:
-    """Refuse to go on without guarantees that a caller asks for.
+def require(wanted: Iterable[str], given: Callable[[], tuple[Guarantee, ...]]) -> None:
+    """Refuse to go on without guarantees that a caller asks for; looks only if one is.
 
     Raises:
         Misuse: there is no guarantee of that name.
         Unavailable: one is not held.
     """
-    by_name = {guarantee.name: guarantee for guarantee in given}
-    wanted = [wanted] if isinstance(wanted, str) else wanted
-    for name in wanted:
-        guarantee = by_name.get(name)
-        if guarantee is None:
+    names = [wanted] if isinstance(wanted, str) else list(wanted)
+    for name in names:
+        if name not in NAMES:
             raise Misuse("require", f"no guarantee is named {name!r}; there are {', '.join(NAMES)}")
-        if not guarantee.held:
-            raise Unavailable(name, guarantee.reason)
+    if not names:
+        return
+    by_name: dict[str, Guarantee] = {guarantee.name: guarantee for guarantee in given()}
+    for name in names:
+        if not by_name[name].held:
+            raise Unavailable(name, by_name[name].reason)
+
+
+@functools.cache
+def _survey() -> Survey:
+    from sandboxes.jail.survey import look
+
+    return look()
+
+
+def _liveness(isolate: str, of_cells: Guarantee) -> Guarantee:
+    from sandboxes.guarantees import Guarantee
+
+    if isolate not in _LIVENESS:
+        return Guarantee("liveness", False, _NO_LIVENESS)
+    walls = (isolate, *(wall for wall in of_cells.walls if wall != "wasm"))
+    return Guarantee("liveness", True, _LIVENESS[isolate], walls, of_cells.missing)

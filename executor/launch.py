@@ -147,7 +147,7 @@ class Launcher:
         try:
             buffers = self._buffers(plan, receiver)
             submit = Submit(
-                pool=plan.pool or self.pools.number_for(plan.limits),
+                pool=plan.pool or self.pools.number_for(plan),
                 wall_ms=plan.run_limits.wall_ms,
                 tenant=plan.tenant,
                 priority=plan.priority,

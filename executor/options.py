@@ -151,6 +151,11 @@ class Plan:
     encode_s: float = 0.0
 
     @property
+    def writes_files(self) -> bool:
+        """True if the guest gets a folder of its own; every session has one."""
+        return bool(self.file_names) or self.keep_files or self.session_new
+
+    @property
     def is_streamed(self) -> bool:
         """True if output is wanted as it comes."""
         return (

@@ -133,8 +133,8 @@ class Session:
                 raise SessionLost(self._lost_by)
             if not self._number:
                 self._number = self._supervisor.next_session()
-                self._pool = pools.number_for(plan.limits)
                 plan.session_new = True
+                self._pool = pools.number_for(plan)
             elif not pools.fits(self._pool, plan.limits):
                 problem = (
                     "the runs of a session share one sandbox: fuel must be in all of their limits "

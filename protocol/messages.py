@@ -127,7 +127,11 @@ class Timings:
 # --- host to supervisor loop ---------------------------------------------------------------------
 @frozen
 class DefinePool:
-    """Make a pool of cells; runs name it by `pool`. Answered by nothing, or `PoolFailed` later."""
+    """Make a pool of cells; runs name it by `pool`. Answered by nothing, or `PoolFailed` later.
+
+    What a run needs of the machine its cells must have been given: directories (`mounts`), room
+    for files (`files_bytes`), compiled programs (`programs`). `on_demand`: no cell while idle.
+    """
 
     pool: Id
     kind: Literal["wasm"]
@@ -139,6 +143,10 @@ class DefinePool:
     queue_max: Annotated[int, Between(0, 1_000_000)]
     memory_bytes: Bytes
     fuel: bool = False
+    on_demand: bool = False
+    mounts: Annotated[tuple[Mount, ...], AtMost(256)] = ()
+    files_bytes: Bytes = 0
+    programs: Annotated[tuple[Path, ...], AtMost(16)] = ()
 
 
 @frozen
@@ -230,6 +238,7 @@ class Setup:
     stock: Annotated[int, Between(1, 1_024)]
     memory_bytes: Bytes
     spool_path: Path = ""
+    scratch_path: Path = ""
     fuel: bool = False
 
 

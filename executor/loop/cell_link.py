@@ -17,7 +17,7 @@ from typing import Protocol
 
 from executor.loop.peer import Peer, PeerClosed
 from executor.loop.spawn import Death, Spawned, kill
-from executor.loop.spool import remove_folder
+from executor.loop.spool import remove_cell_folders
 from protocol import VERSION_MAX
 from protocol.errors import ProtocolError, RemoteProtocolError, printable
 from protocol.frames import FRAME_BYTES_MAX, Buffer, Frame
@@ -131,7 +131,7 @@ class CellLink:
         self._note_dead()
         os.close(self.spawned.pidfd)
         self._drop_spooled()
-        remove_folder(self._spool_path)
+        remove_cell_folders(self._spool_path)
         if self._killed_for:
             return self._killed_for, self._killed_by_us
         if death is None:
@@ -196,6 +196,7 @@ class CellLink:
             stock=self.pool.stock,
             memory_bytes=self.pool.memory_bytes,
             spool_path=self._spool_path,
+            scratch_path=self.spawned.scratch_path,
             fuel=self.pool.fuel,
         )
 

@@ -28,6 +28,8 @@ class Spawned:
     pid: int
     pidfd: int
     sock: socket.socket
+    #: A folder of the cell's own for files, as the cell sees it; "" if it may use the spool's.
+    scratch_path: str = ""
 
 
 @frozen

@@ -23,7 +23,10 @@ def _uid() -> int:
 #: Modes of the folders and files of a spool.
 FOLDER_MODE = 0o700 if _uid() else 0o711
 FILE_MODE = 0o600 if _uid() else 0o644
+#: The folder of a cell's files: a root host's cells write there as another user.
+SCRATCH_MODE = 0o700 if _uid() else 0o733
 _PREFIX = "cellblock-"
+_FILES = "-files"
 
 
 def make_spool() -> str:
@@ -37,6 +40,24 @@ def make_spool() -> str:
     path = os.path.join(parent, f"{_PREFIX}{_uid()}-{os.getpid()}-{os.urandom(8).hex()}")
     os.mkdir(path, FOLDER_MODE)
     return path
+
+
+def make_scratch(spool_path: str) -> str:
+    """Make a folder for the files of one cell, beside its folder of the spool.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path = f"{spool_path}{_FILES}"
+    os.mkdir(path)
+    os.chmod(path, SCRATCH_MODE)  # whatever the umask says
+    return path
+
+
+def remove_cell_folders(spool_path: str) -> None:
+    """Remove what a cell had: its folder of the spool, and that of its files if there is one."""
+    remove_folder(spool_path)
+    remove_folder(f"{spool_path}{_FILES}")
 
 
 def remove_folder(path: str) -> None:

@@ -23,7 +23,7 @@ from executor.loop.cell_link import READ, WRITE, CellLink
 from executor.loop.lateness import Lateness
 from executor.loop.peer import Peer, PeerClosed
 from executor.loop.spawn import Death, Spawned, Spawner
-from executor.loop.spool import FOLDER_MODE, remove_folder
+from executor.loop.spool import FOLDER_MODE, remove_cell_folders
 from executor.pool import (
     Action,
     BreakerOpened,
@@ -208,7 +208,13 @@ class SupervisorLoop:
             case DefinePool():
                 self._pools[message.pool] = message
                 self._feed(
-                    PoolDefined(message.pool, message.cells_max, message.spares, message.queue_max)
+                    PoolDefined(
+                        message.pool,
+                        message.cells_max,
+                        message.spares,
+                        message.queue_max,
+                        on_demand=message.on_demand,
+                    )
                 )
             case AskStatistics():
                 self._tell_host(Statistics(), frame.run_id, (self._statistics(),))
@@ -260,7 +266,7 @@ class SupervisorLoop:
     def cell_not_spawned(self, number: int, death: Death) -> None:
         """Tell the core that a cell came to nothing."""
         starting = self._starting.pop(number)
-        remove_folder(starting.spool_path)
+        remove_cell_folders(starting.spool_path)
         by_us = bool(starting.killed_for) or death.blameless
         self._feed(CellGone(number, starting.killed_for or death.cause, by_us=by_us))
 

@@ -16,10 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from executor.loop.spawn import Death, Spawned, SpawnOwner, describe_exit
+from executor.loop.spool import make_scratch
 from executor.restart import Backoff, BackoffPolicy, system_jitter
 from protocol.messages import DefinePool
 from sandboxes.cell_plan import wish_for
 from sandboxes.jail.plan import Jail
+from sandboxes.jail.steps import SCRATCH
 from sandboxes.zygote_client import (
     CellExited,
     CellForked,
@@ -43,6 +45,8 @@ class _Wanted:
     number: int
     pool: DefinePool
     spool_path: str
+    #: The host's folder for its files, where the jail has no file system of the cell's own.
+    scratch_path: str
     ours: socket.socket
     theirs: socket.socket
 
@@ -72,7 +76,7 @@ class ZygoteSpawner:
         self._python = python
         self._library_path = library_path
         self._jail = jail
-        self._zygotes: dict[tuple[str, bool], _Zygote] = {}
+        self._zygotes: dict[tuple[str, bool, tuple[str, ...]], _Zygote] = {}
         self._zygote_of: dict[int, _Zygote] = {}
         self._deaths: dict[int, Death] = {}
         self._selector: selectors.BaseSelector | None = None
@@ -86,13 +90,16 @@ class ZygoteSpawner:
     def spawn(self, number: int, pool: DefinePool, spool_path: str) -> None:
         """Ask the pool's zygote for a cell; start the zygote first if there is none."""
         zygote = self._zygote_for(pool)
+        scratch_path = ""
         try:
+            if pool.files_bytes and self._jail.strength == "light":
+                scratch_path = make_scratch(spool_path)
             ours, theirs = socket.socketpair()
         except OSError as error:
             assert self._owner is not None
             self._owner.cell_not_spawned(number, Death(f"cannot be started: {error.strerror}"))
             return
-        zygote.waiting[number] = _Wanted(number, pool, spool_path, ours, theirs)
+        zygote.waiting[number] = _Wanted(number, pool, spool_path, scratch_path, ours, theirs)
         self._zygote_of[number] = zygote
         self._go_on(zygote)
 
@@ -127,13 +134,18 @@ class ZygoteSpawner:
 
     # --- parts -----------------------------------------------------------------------------------
     def _zygote_for(self, pool: DefinePool) -> _Zygote:
-        key = pool.image_path, pool.fuel
+        key = pool.image_path, pool.fuel, pool.programs
         zygote = self._zygotes.get(key)
         if zygote is None:
             recipe = Recipe(
                 jail=self._jail,
                 preload="sandboxes.cell:preload",
-                preload_arguments=(pool.kind, pool.image_path, "fuel" if pool.fuel else ""),
+                preload_arguments=(
+                    pool.kind,
+                    pool.image_path,
+                    "fuel" if pool.fuel else "",
+                    *pool.programs,
+                ),
                 meters="sandboxes.cell:open_meters",
                 import_paths=(self._library_path,),
             )
@@ -152,7 +164,7 @@ class ZygoteSpawner:
         for wanted in list(zygote.waiting.values()):
             del zygote.waiting[wanted.number]
             zygote.forking[wanted.number] = wanted
-            wish = wish_for(wanted.pool, wanted.spool_path)
+            wish = wish_for(wanted.pool, wanted.spool_path, wanted.scratch_path)
             zygote.client.fork_cell(wanted.number, wish, wanted.theirs.fileno())
             wanted.theirs.close()
         self._watch(zygote)
@@ -201,7 +213,10 @@ class ZygoteSpawner:
             case CellForked(number, pid, pidfd):
                 wanted = zygote.forking.pop(number)
                 zygote.living.add(number)
-                self._owner.cell_spawned(number, Spawned(pid, pidfd, wanted.ours))
+                scratch_path = wanted.scratch_path
+                if wanted.pool.files_bytes and not scratch_path:
+                    scratch_path = SCRATCH
+                self._owner.cell_spawned(number, Spawned(pid, pidfd, wanted.ours, scratch_path))
             case CellNotForked(number, reason):
                 zygote.forking.pop(number).close()
                 del self._zygote_of[number]

@@ -17,7 +17,8 @@ class PoolDefined(NamedTuple):
     """The host wants a pool. Its cells are started at once.
 
     `cells_max` cells run guests at the same time; `spares` more are kept ready to take the place
-    of one that dies. `queue_max` runs may wait. A cell above `rss_bytes_max` is killed.
+    of one that dies. `queue_max` runs may wait. A cell above `rss_bytes_max` is killed. The cells
+    of a pool `on_demand` are started when runs wait for them, and all of them let go when idle.
     """
 
     pool: int
@@ -25,6 +26,7 @@ class PoolDefined(NamedTuple):
     spares: int
     queue_max: int
     rss_bytes_max: int = BYTES_MAX
+    on_demand: bool = False
 
 
 class RunSubmitted(NamedTuple):

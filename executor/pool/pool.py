@@ -56,6 +56,8 @@ class Pool:
         self.processes_max = 2 * self.living_max + 1
         self.floor = min(self.policy.cells_min, defined.cells_max) + defined.spares
         self.target = self.living_max
+        if defined.on_demand:
+            self.floor = self.target = 0
         self.meters = Meters(Utilisation(defined.cells_max, now))
 
     @property

@@ -75,6 +75,7 @@ class WasmBackend:
                 self._program,
                 meters=self._meters,
                 spool_path=self._setup.spool_path,
+                scratch_path=self._setup.scratch_path,
             )
         return PythonSandbox(
             self._loaded.image,
@@ -83,6 +84,7 @@ class WasmBackend:
             memory_bytes=self._setup.memory_bytes,
             floor_bytes=self._loaded.floor_bytes,
             spool_path=self._setup.spool_path,
+            scratch_path=self._setup.scratch_path,
         )
 
     def fits_stock(self, run: Run) -> bool:

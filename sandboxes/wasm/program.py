@@ -213,7 +213,13 @@ class ProgramSandbox:
     )
 
     def __init__(
-        self, engine: Engine, find: Callable[[str], Program], *, meters: Meters, spool_path: str
+        self,
+        engine: Engine,
+        find: Callable[[str], Program],
+        *,
+        meters: Meters,
+        spool_path: str,
+        scratch_path: str = "",
     ) -> None:
         """Get ready; `find` gives the loaded program of a path."""
         self._find = find
@@ -222,7 +228,7 @@ class ProgramSandbox:
         self._conversation = Conversation()
         self._store = Store(engine, self._conversation)
         self._turn = Turn(engine)
-        self._files = Surroundings(meters, spool_path)
+        self._files = Surroundings(meters, spool_path, scratch_path)
         self._is_used = False
 
     def run(self, order: Order, host: Host) -> Ended:

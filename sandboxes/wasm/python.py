@@ -57,6 +57,7 @@ class PythonSandbox:
         memory_bytes: int,
         floor_bytes: int,
         spool_path: str,
+        scratch_path: str = "",
     ) -> None:
         """Instantiate the guest and warm it up.
 
@@ -67,6 +68,7 @@ class PythonSandbox:
             memory_bytes: what it may use until its first run sets a limit.
             floor_bytes: what it has from its beginning.
             spool_path: the folder of large inputs, or "".
+            scratch_path: the cell's own folder for files, or "".
 
         Raises:
             SandboxBroken: the image does not do what a guest of ours does.
@@ -78,7 +80,7 @@ class PythonSandbox:
         self._conversation = Conversation()
         self._store = Store(component.engine, self._conversation)
         self._turn = Turn(component.engine)
-        self._files = Surroundings(meters, spool_path)
+        self._files = Surroundings(meters, spool_path, scratch_path)
         self._is_spent = False
         self._grown_bytes = 0
         self._argument, self._result = Val(), Val()

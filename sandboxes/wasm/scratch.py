@@ -227,11 +227,13 @@ def _mark(status: os.stat_result) -> _Mark:
     return _Mark(status.st_ino, status.st_ctime_ns, status.st_size)
 
 
-def scratch_parent(spool_path: str) -> str:
-    """Return the folder to make scratch folders in: that of the spool, else one on tmpfs.
+def scratch_parent(scratch_path: str, spool_path: str) -> str:
+    """Return the folder to make scratch folders in: the cell's own, that of the spool, or a tmpfs.
 
     Not the spool itself: guests see that.
     """
+    if scratch_path:
+        return scratch_path
     if spool_path:
         return os.path.dirname(spool_path)
     if os.access("/dev/shm", os.W_OK):  # noqa: S108 - tmpfs; the folder made in it is private

@@ -27,12 +27,13 @@ class Surroundings:
 
     __slots__ = (
         "_before_bytes", "_before_sizes", "_lock", "_meters", "_mounts", "_scratch",
-        "_spool_path", "_writes",
+        "_scratch_path", "_spool_path", "_writes",
     )  # fmt: skip
 
-    def __init__(self, meters: Meters, spool_path: str) -> None:
+    def __init__(self, meters: Meters, spool_path: str, scratch_path: str = "") -> None:
         """Begin with nothing."""
         self._meters = meters
+        self._scratch_path = scratch_path
         self._spool_path = spool_path
         self._mounts: Sequence[Mount] | None = None
         self._scratch: Scratch | None = None
@@ -77,7 +78,7 @@ class Surroundings:
     def _open(self, run: Run) -> Sequence[Preopen]:
         wants_folder = bool(run.files) or run.keep_files or run.session != 0
         if wants_folder and self._scratch is None:
-            self._scratch = Scratch(scratch.scratch_parent(self._spool_path))
+            self._scratch = Scratch(scratch.scratch_parent(self._scratch_path, self._spool_path))
         opened = preopens(
             run.mounts,
             work_path=self._scratch.path if self._scratch is not None else "",
