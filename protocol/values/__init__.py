@@ -50,17 +50,19 @@ def encode(value: object, *, root: str = "value", budget: Budget = Budget()) -> 
         ValueRefused: a part cannot cross; its `path` leads there, such as `inputs['rows'][3]`.
         BudgetExceeded: it is larger than the budget.
     """
-    body = plain.dump(value)
-    if body is not None:
-        encoded = Encoded(body, [])
-        if budget.depth_max < plain.PLAIN_DEPTH_MAX and shape.is_deeper(body, budget.depth_max):
-            raise BudgetExceeded(root, f"deeper than {budget.depth_max}")
-    else:
+    dumped = plain.dump(value)
+    if dumped is None:
         from protocol.values import table
 
         encoded = table.encode(value, root, budget)
+        nodes = shape.count_nodes(encoded.body, budget.nodes_max)
+    else:
+        body, nodes = dumped
+        encoded = Encoded(body)
+        if budget.depth_max < plain.PLAIN_DEPTH_MAX:
+            _check_depth(body, root, budget.depth_max)
     _check_size(encoded.body, encoded.buffers, root, budget)
-    _check_nodes(encoded.body, root, budget)
+    _check_nodes(nodes, root, budget)
     return encoded
 
 
@@ -89,14 +91,12 @@ def decode(
     """
     body = bytes(body)
     _check_size(body, buffers, root, budget)
-    _check_nodes(body, root, budget)
+    _check_nodes(shape.count_nodes(body, budget.nodes_max), root, budget)
     if body.startswith(plain.TABLE_MARK):
         from protocol.values import table
 
         return table.decode(body, buffers, root, budget, classes)
-    levels = min(budget.depth_max, plain.PLAIN_DEPTH_MAX)
-    if shape.is_deeper(body, levels):
-        raise BudgetExceeded(root, f"deeper than {levels}")
+    _check_depth(body, root, min(budget.depth_max, plain.PLAIN_DEPTH_MAX))
     return plain.parse(body)
 
 
@@ -121,6 +121,11 @@ def _check_size(body: bytes, buffers: Sequence[Buffer], root: str, budget: Budge
         raise BudgetExceeded(root, f"{size_bytes} B are over the limit of {budget.bytes_max} B")
 
 
-def _check_nodes(body: bytes, root: str, budget: Budget) -> None:
-    if shape.count_nodes(body, budget.nodes_max) > budget.nodes_max:
+def _check_nodes(nodes: int, root: str, budget: Budget) -> None:
+    if nodes > budget.nodes_max:
         raise BudgetExceeded(root, f"more than {budget.nodes_max} values and keys")
+
+
+def _check_depth(body: bytes, root: str, levels: int) -> None:
+    if shape.is_deeper(body, levels):
+        raise BudgetExceeded(root, f"deeper than {levels}")

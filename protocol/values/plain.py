@@ -10,8 +10,12 @@ statement for each container would double the cost of a call.
 
 from __future__ import annotations
 
+import gc
 import json
+import operator
 import sys
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
@@ -27,18 +31,22 @@ DIGITS_MAX = 4_300
 
 SCALARS = frozenset({type(None), bool, int, float, str})
 _PLAIN = SCALARS | {list, dict}
+#: To look for cycles again and again among the objects of a value that is still being built takes
+#: a fifth of the time of a large one.
+_LARGE_BYTES = 1 << 20
 _CONTAINERS = frozenset({list, dict})
 _TEXT_ALONE = frozenset({str})
 #: The least limit on digits that Python lets a program set.
 _DIGITS_AT_ONCE = 640
 
 
-def dump(value: object) -> bytes | None:
-    """Return `value` in the plain form, or `None` if it needs the graph form."""
-    if not _is_plain_tree(value):
+def dump(value: object) -> tuple[bytes, int] | None:
+    """Return `value` in the plain form and the nodes in it; `None` if it needs the graph form."""
+    nodes = _count_plain_tree(value)
+    if nodes == 0:
         return None
     try:
-        return to_text(value).encode()
+        return to_text(value).encode(), nodes
     except UnicodeEncodeError:
         return None  # half a surrogate pair
     except (ValueError, RecursionError):
@@ -52,9 +60,23 @@ def parse(body: bytes) -> Any:
         RemoteProtocolError: not JSON in UTF-8.
     """
     try:
-        return _from_text(body.decode())
+        with collector_off(len(body)):
+            return _from_text(body.decode())
     except (ValueError, RecursionError):
         raise RemoteProtocolError("value: not JSON in UTF-8") from None
+
+
+@contextmanager
+def collector_off(size_bytes: int) -> Iterator[None]:
+    """Keep the collector off while a large value is built, if it is on."""
+    if size_bytes < _LARGE_BYTES or not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def is_short_int(value: int) -> bool:
@@ -62,36 +84,37 @@ def is_short_int(value: int) -> bool:
     return -_LONG_INT < value < _LONG_INT
 
 
-def _is_plain_tree(root: object) -> bool:
+def _count_plain_tree(root: object) -> int:
+    """Return the nodes of `root` as `shape.count_nodes` counts them; 0 if it is no plain tree."""
     has_usual_limit = sys.get_int_max_str_digits() == DIGITS_MAX
-    level: list[object] = [root]
+    parents: list[Collection[object]] = [(root,)]
     identities: set[int] = set()
-    containers_count = 0
+    nodes = containers_count = 0
     for _ in range(PLAIN_DEPTH_MAX + 1):
-        kinds = set(map(type, level))
-        if not kinds <= _PLAIN:
-            return False
-        if not has_usual_limit and not all(is_short_int(x) for x in level if type(x) is int):
-            return False
+        kinds = set(map(type, chain.from_iterable(parents)))
+        nodes += sum(map(len, parents))
+        if not kinds <= _PLAIN or not (has_usual_limit or _has_short_ints(parents, kinds)):
+            return 0
         if kinds.isdisjoint(_CONTAINERS):
-            return True
-        lists = _of_type(list, level, kinds)
-        dicts = _of_type(dict, level, kinds)
-        if not set(map(type, chain.from_iterable(dicts))) <= _TEXT_ALONE:
-            return False
-        identities.update(map(id, lists))
-        identities.update(map(id, dicts))
-        containers_count += len(lists) + len(dicts)
+            return nodes
+        found = [x for x in chain.from_iterable(parents) if type(x) in _CONTAINERS]
+        dicts = [x for x in found if type(x) is dict]
+        if not _TEXT_ALONE.issuperset(map(type, chain.from_iterable(dicts))):
+            return 0
+        identities.update(map(id, found))
+        containers_count += len(found)
         if len(identities) != containers_count:
-            return False  # shared or circular
-        level = [*chain.from_iterable(lists), *chain.from_iterable(map(dict.values, dicts))]
-    return False
+            return 0  # shared or circular
+        nodes += sum(map(len, dicts)) + sum(map(operator.not_, found))
+        parents = [x for x in found if type(x) is list]
+        parents += map(dict.values, dicts)
+    return 0
 
 
-def _of_type[T](cls: type[T], level: list[object], kinds: set[type]) -> list[T]:
-    if cls not in kinds:
-        return []
-    return [x for x in level if type(x) is cls]
+def _has_short_ints(parents: list[Collection[object]], kinds: set[type]) -> bool:
+    if int not in kinds:
+        return True
+    return all(is_short_int(x) for x in chain.from_iterable(parents) if type(x) is int)
 
 
 # --- text ----------------------------------------------------------------------------------------

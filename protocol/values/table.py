@@ -52,8 +52,9 @@ def decode(
         case _:
             raise RemoteProtocolError("value: not a table")
     try:
-        audit(table, budget.depth_max)
-        return Builder(table, buffers, classes).build()
+        with plain.collector_off(len(body)):
+            audit(table, budget.depth_max)
+            return Builder(table, buffers, classes).build()
     except TableError as wrong:
         if wrong.is_over_budget:
             raise BudgetExceeded(root, wrong.reason) from None
