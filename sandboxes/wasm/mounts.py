@@ -8,6 +8,8 @@ Rule 1: a guest path is absolute and plain: no `..`, no `.`, no empty part.
 Rule 2: nothing may be mounted over, or inside, a path of ours, and no path twice.
 Rule 3: wasmtime keeps a guest inside: it resolves each path step by step below the directory's
         descriptor. The tests attack that, because every guarantee on files rests on it.
+Rule 4: a guest can make no pipes or devices. One that the host left in a mount may block a guest
+        that opens it, beyond the reach of an interrupt: the kill of its cell ends it.
 """
 
 from __future__ import annotations

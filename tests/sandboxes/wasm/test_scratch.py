@@ -218,5 +218,7 @@ def test_a_folder_that_cannot_be_made_is_a_refusal(tmp_path: Path) -> None:
 
 
 def test_scratch_folders_do_not_lie_in_the_spool_that_guests_see(tmp_path: Path) -> None:
-    assert scratch_parent(str(tmp_path / "spool")) == str(tmp_path)
-    assert Path(scratch_parent("")).is_dir()
+    spool, own = str(tmp_path / "spool"), str(tmp_path / "own")
+    assert scratch_parent("", spool) == str(tmp_path)
+    assert scratch_parent(own, spool) == own
+    assert Path(scratch_parent("", "")).is_dir()
