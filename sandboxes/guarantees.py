@@ -13,7 +13,7 @@ from typing import Literal
 
 from protocol.structs import as_dict, frozen
 from sandboxes.jail.filters import Kind
-from sandboxes.jail.plan import NEEDS_USER_NAMESPACE, Wall
+from sandboxes.jail.steps import NEEDS_USER_NAMESPACE, Wall
 from sandboxes.jail.survey import MOUNTS, OVERCOMMIT, PROCESS_DESCRIPTORS, Survey
 
 #: "none": no kernel walls at all, for platforms that have none of ours; Wasm sandboxes alone.
@@ -95,7 +95,7 @@ _KERNEL: dict[Name, tuple[Wall, ...]] = {
         Wall.DUMPABLE,
         Wall.CAPABILITIES,
         Wall.NO_NEW_PRIVILEGES,
-        Wall.SESSION,
+        Wall.GROUP,
         Wall.LANDLOCK,
         Wall.SECCOMP,
     ),

@@ -38,9 +38,10 @@ from sandboxes.jail.filters import Files
 from sandboxes.jail.mounter import Mounter
 from sandboxes.jail.namespaces import Namespace
 from sandboxes.jail.parent_death import die_with_parent
-from sandboxes.jail.plan import CellWish, Jail, Step, Wall, cell_plan, zygote_plan
+from sandboxes.jail.plan import CellWish, Jail, cell_plan, zygote_plan
 from sandboxes.jail.rlimits import Resources
 from sandboxes.jail.root import Bind
+from sandboxes.jail.steps import Step, Wall
 from sandboxes.zygote_wire import (
     DESCRIPTORS_MAX,
     PACKET_BYTES_MAX,

@@ -25,12 +25,12 @@ from sandboxes.jail import (
     no_new_privileges,
     parent_death,
     priority,
+    process_group,
     rlimits,
     root,
     seccomp,
-    session,
 )
-from sandboxes.jail import plan as p
+from sandboxes.jail import steps as s
 from sandboxes.jail.filters import Files, Kind, filter_for
 
 #: A directory that the zygote's root is built on, hidden by it from then on.
@@ -67,10 +67,10 @@ class Surroundings:
 
 
 def enter(
-    steps: Iterable[p.Step],
+    steps: Iterable[s.Step],
     surroundings: Surroundings,
     *,
-    after_step: Callable[[p.Step], None] | None = None,
+    after_step: Callable[[s.Step], None] | None = None,
 ) -> None:
     """Carry out `steps` in their order.
 
@@ -91,50 +91,52 @@ def enter(
             after_step(step)
 
 
-def _carry_out(step: p.Step, around: Surroundings) -> None:
+def _carry_out(step: s.Step, around: Surroundings) -> None:
     match step:
-        case p.ClearEnvironment():
+        case s.ClearEnvironment():
             environment.clear()
-        case p.KeepDescriptors():
+        case s.KeepDescriptors():
             descriptors.keep_only(around.kept)
-        case p.NewSession():
-            session.lead()
-        case p.BecomeUser(uid):
+        case s.NewGroup():
+            process_group.lead()
+        case s.BecomeUser(uid):
             identity.become(uid)
-        case p.EnterNamespaces(new):
+        case s.EnterNamespaces(new):
             namespaces.enter_new(new)
-        case p.BecomeFirst():
+        case s.BecomeFirst():
             assert around.become_first is not None
             around.become_first()
-        case p.NameHost(name):
+        case s.NameHost(name):
             namespaces.name_host(name)
-        case p.KeepHostMounts():
+        case s.KeepHostMounts():
             assert around.keep_host_mounts is not None
             around.keep_host_mounts()
-        case p.EmptyRoot(binds):
+        case s.EmptyRoot(binds):
             trees = tuple((root.open_tree(b.source, writable=b.writable), b.target) for b in binds)
             root.enter_empty(ROOT_PLACE, trees)
-        case p.OwnRoot(binds, scratch_bytes):
+        case s.OwnRoot(binds, scratch_bytes):
             _own_root(binds, scratch_bytes, around)
-        case p.LeaveUsers():
+        case s.LeaveUsers():
             namespaces.leave_user_namespace()
-        case p.LimitResources(resources):
+        case s.LimitResources(resources):
             rlimits.limit(resources)
-        case p.LowerPriority(nice):
+        case s.LowerPriority(nice):
             priority.lower(nice)
-        case p.GoFirstWithoutMemory():
+        case s.YieldTogether(nice):
+            priority.yield_together(nice)
+        case s.GoFirstWithoutMemory():
             priority.go_first_without_memory()
-        case p.DieWithParent():
+        case s.DieWithParent():
             parent_death.die_with_parent(around.parent)
-        case p.DropCapabilities():
+        case s.DropCapabilities():
             capabilities.drop_all()
-        case p.HideMemory():
+        case s.HideMemory():
             dumpable.hide()
-        case p.GiveUpPrivileges():
+        case s.GiveUpPrivileges():
             no_new_privileges.give_up()
-        case p.RestrictFiles(rules):
+        case s.RestrictFiles(rules):
             landlock.restrict(rules)
-        case p.FilterCalls(kind, files):
+        case s.FilterCalls(kind, files):
             install_filter(kind, files)
         case _:
             assert_never(step)
@@ -149,7 +151,7 @@ def _own_root(binds: tuple[root.Bind, ...], scratch_bytes: int, around: Surround
     if around.mounts is not None:
         os.close(around.mounts.host)
         os.close(around.mounts.own)
-    root.enter_own(trees, p.SCRATCH, scratch_bytes)
+    root.enter_own(trees, s.SCRATCH, scratch_bytes)
 
 
 def install_filter(kind: Kind, files: Files) -> None:

@@ -81,7 +81,6 @@ def _be_mounter(sock: socket.socket, uid: int, parent: int) -> NoReturn:
         die_with_parent(parent)
         mapping = _mapping(uid)
         descriptors.keep_only({0, 1, 2, sock.fileno(), *([mapping] if mapping >= 0 else [])})
-        os.setsid()
         capabilities.keep_only(1 << _CAP_DAC_READ_SEARCH | 1 << _CAP_SYS_ADMIN)
         while data := sock.recv(_REQUEST_BYTES_MAX):
             _answer(sock, json.loads(data), mapping)

@@ -12,7 +12,6 @@ Rule: a wall is left out only if it is named in `without`, which tests and audit
 from __future__ import annotations
 
 import copy
-import enum
 from typing import Literal
 
 from protocol.structs import frozen
@@ -21,234 +20,39 @@ from sandboxes.jail.landlock import PathRule
 from sandboxes.jail.namespaces import Namespace
 from sandboxes.jail.rlimits import Resources
 from sandboxes.jail.root import Bind
+from sandboxes.jail.steps import (
+    HOSTNAME,
+    NEEDS_USER_NAMESPACE,
+    NICE,
+    SCRATCH,
+    BecomeFirst,
+    BecomeUser,
+    ClearEnvironment,
+    DieWithParent,
+    DropCapabilities,
+    EmptyRoot,
+    EnterNamespaces,
+    FilterCalls,
+    GiveUpPrivileges,
+    GoFirstWithoutMemory,
+    HideMemory,
+    KeepDescriptors,
+    KeepHostMounts,
+    LeaveUsers,
+    LimitResources,
+    LowerPriority,
+    NameHost,
+    NewGroup,
+    OwnRoot,
+    RestrictFiles,
+    Step,
+    Wall,
+    YieldTogether,
+)
 
 type Strength = Literal["full", "light"]
 
-#: Where a cell finds its scratch directory, if it has one.
-SCRATCH = "/scratch"
-HOSTNAME = "cell"
 
-
-class Wall(enum.StrEnum):
-    """One protection each, by the name that doctor, guarantees and probes use."""
-
-    ENVIRONMENT = "environment"
-    DESCRIPTORS = "descriptors"
-    SESSION = "session"
-    IDENTITY = "identity"
-    USERS = "user namespace"
-    NETWORK = "network namespace"
-    IPC = "ipc namespace"
-    HOSTNAME = "host name namespace"
-    CGROUPS = "cgroup namespace"
-    PROCESSES = "process namespace"
-    ROOT = "empty root"
-    OWN_USERS = "user namespace of its own"
-    RLIMITS = "resource limits"
-    PARENT_DEATH = "parent death"
-    CAPABILITIES = "no capabilities"
-    DUMPABLE = "hidden memory"
-    NO_NEW_PRIVILEGES = "no new privileges"
-    LANDLOCK = "landlock"
-    SECCOMP = "system call filter"
-
-
-#: Walls of `full` that `light` does without: all that needs a user namespace.
-NEEDS_USER_NAMESPACE = frozenset(
-    {
-        Wall.USERS,
-        Wall.NETWORK,
-        Wall.IPC,
-        Wall.HOSTNAME,
-        Wall.CGROUPS,
-        Wall.PROCESSES,
-        Wall.ROOT,
-        Wall.OWN_USERS,
-    }
-)
-
-
-# --- steps ---------------------------------------------------------------------------------------
-@frozen
-class ClearEnvironment:
-    """Remove all variables."""
-
-    wall = Wall.ENVIRONMENT
-    because = "after preloading, whose libraries may have set some"
-
-
-@frozen
-class KeepDescriptors:
-    """Close all descriptors but those the process was given."""
-
-    wall = Wall.DESCRIPTORS
-    because = "first of the cell's steps: nothing inherited outlives this point"
-
-
-@frozen
-class NewSession:
-    """Lead a session and process group."""
-
-    wall = Wall.SESSION
-    because = "before the filter, which has no setsid"
-
-
-@frozen
-class BecomeUser:
-    """Stop being root."""
-
-    uid: int
-    wall = Wall.IDENTITY
-    because = "before the user namespace: made by root, its users count as root outside"
-
-
-@frozen
-class EnterNamespaces:
-    """Move into new namespaces."""
-
-    namespaces: Namespace
-    wall = Wall.USERS
-    because = "while the process has one thread, as a user namespace demands"
-
-
-@frozen
-class BecomeFirst:
-    """Go on as the first process of the new process namespace, which ends with it."""
-
-    wall = Wall.PROCESSES
-    because = "after the namespace is made: it holds only what is forked afterwards"
-
-
-@frozen
-class NameHost:
-    """Hide the machine's name."""
-
-    name: str
-    wall = Wall.HOSTNAME
-    because = "in the new namespace, while the capability for it lasts"
-
-
-@frozen
-class KeepHostMounts:
-    """Keep a mount namespace with the host's files aside, for cells with mounts."""
-
-    wall = Wall.ROOT
-    because = "after the user namespace, before the root is exchanged for an empty one"
-
-
-@frozen
-class EmptyRoot:
-    """Leave the host's file system for an empty one, with `binds` in it."""
-
-    binds: tuple[Bind, ...]
-    wall = Wall.ROOT
-    because = "last of the zygote's steps: what follows finds no file"
-
-
-@frozen
-class OwnRoot:
-    """Exchange the zygote's root for one with this cell's mounts and scratch directory."""
-
-    binds: tuple[Bind, ...]
-    scratch_bytes: int
-    wall = Wall.ROOT
-    because = "while the cell still has capabilities over the zygote's namespaces"
-
-
-@frozen
-class LeaveUsers:
-    """Enter a user namespace of one's own."""
-
-    wall = Wall.OWN_USERS
-    because = "after the last mount, which it forbids; before the limit it gives a count"
-
-
-@frozen
-class LimitResources:
-    """Set resource limits."""
-
-    resources: Resources
-    wall = Wall.RLIMITS
-    because = "in the cell's own user namespace, so that its threads alone are counted"
-
-
-@frozen
-class LowerPriority:
-    """Let the supervisor be scheduled first."""
-
-    nice: int
-    wall = Wall.RLIMITS
-    because = "before the filter, which allows a process its own niceness alone"
-
-
-@frozen
-class GoFirstWithoutMemory:
-    """Be killed before others when the machine is out of memory."""
-
-    wall = Wall.RLIMITS
-    because = "while /proc can still be seen; cells inherit it"
-
-
-@frozen
-class DieWithParent:
-    """Be killed at the death of the process that forked us."""
-
-    wall = Wall.PARENT_DEATH
-    because = "after the last change of user, which makes the kernel forget it"
-
-
-@frozen
-class DropCapabilities:
-    """Give up every capability."""
-
-    wall = Wall.CAPABILITIES
-    because = "after the last step that needs one"
-
-
-@frozen
-class HideMemory:
-    """Become undumpable."""
-
-    wall = Wall.DUMPABLE
-    because = "after changes of user and capabilities, which may reset it"
-
-
-@frozen
-class GiveUpPrivileges:
-    """Set no-new-privileges."""
-
-    wall = Wall.NO_NEW_PRIVILEGES
-    because = "before Landlock and the filter, which are refused without it"
-
-
-@frozen
-class RestrictFiles:
-    """Enter a Landlock domain."""
-
-    rules: tuple[PathRule, ...]
-    wall = Wall.LANDLOCK
-    because = "after the root is final, as rules hold files; before the filter"
-
-
-@frozen
-class FilterCalls:
-    """Cut the kernel down to a list of calls."""
-
-    kind: Kind
-    files: Files
-    wall = Wall.SECCOMP
-    because = "last: it forbids the calls that all other steps make"
-
-
-type Step = (
-    ClearEnvironment | KeepDescriptors | NewSession | BecomeUser | EnterNamespaces | BecomeFirst
-    | NameHost | KeepHostMounts | EmptyRoot | OwnRoot | LeaveUsers | LimitResources
-    | LowerPriority | GoFirstWithoutMemory | DieWithParent | DropCapabilities | HideMemory
-    | GiveUpPrivileges | RestrictFiles | FilterCalls
-)  # fmt: skip
-
-
-# --- wishes --------------------------------------------------------------------------------------
 @frozen
 class Jail:
     """What must hold round all cells of one zygote.
@@ -297,7 +101,7 @@ class CellWish:
     """
 
     resources: Resources
-    nice: int = 5
+    nice: int = NICE
     writable_tmpfs_bytes: int = 0
     binds: tuple[Bind, ...] = ()
 
@@ -332,7 +136,8 @@ def zygote_plan(jail: Jail) -> tuple[Step, ...]:
 
     Source: credentials(7), user_namespaces(7), pid_namespaces(7).
     """
-    steps: list[Step] = [ClearEnvironment(), GoFirstWithoutMemory(), BecomeUser(jail.uid)]
+    steps: list[Step] = [ClearEnvironment(), GoFirstWithoutMemory(), YieldTogether(NICE)]
+    steps.append(BecomeUser(jail.uid))
     if jail.has(Wall.USERS):
         namespaces = Namespace.PROCESSES
         for wall, namespace in _NAMESPACES:
@@ -360,7 +165,7 @@ def cell_plan(jail: Jail, wish: CellWish) -> tuple[Step, ...]:
             raise ValueError("a scratch directory needs the full jail")
         if any(bind.source != bind.target for bind in wish.binds):
             raise ValueError("in the light jail a mount keeps its path")
-    steps: list[Step] = [KeepDescriptors(), NewSession()]
+    steps: list[Step] = [KeepDescriptors(), NewGroup()]
     if wish.binds or wish.writable_tmpfs_bytes:
         steps.append(OwnRoot(wish.binds, wish.writable_tmpfs_bytes))
     resources = wish.resources

@@ -9,7 +9,12 @@ has a user namespace of its own.
 
 from __future__ import annotations
 
+import sys
+
 from protocol.structs import frozen
+
+if sys.platform != "win32":  # where this file is imported for the names of the walls alone
+    import resource
 
 #: Guests run on the main thread: deep recursion in a Wasm guest needs this much.
 STACK_BYTES = 64 << 20
@@ -37,8 +42,6 @@ class Resources:
 
 def as_limits(resources: Resources) -> tuple[tuple[int, int], ...]:
     """Return pairs of a RLIMIT number and its value; the same value is soft and hard limit."""
-    import resource  # not on every platform that wants the names of the walls
-
     pairs = [
         (resource.RLIMIT_DATA, resources.memory_bytes),
         (resource.RLIMIT_NOFILE, resources.descriptors_max),
@@ -59,8 +62,6 @@ def as_limits(resources: Resources) -> tuple[tuple[int, int], ...]:
 
 def limit(resources: Resources) -> None:
     """Set every limit, soft and hard; a hard limit that is lower already stays."""
-    import resource
-
     for number, value in as_limits(resources):
         _, hard = resource.getrlimit(number)
         low = value if hard == resource.RLIM_INFINITY else min(value, hard)

@@ -22,12 +22,12 @@ from sandboxes.jail import (
     namespaces,
     no_new_privileges,
     parent_death,
+    process_group,
     rlimits,
     root,
-    session,
 )
 from sandboxes.jail.namespaces import Namespace
-from sandboxes.jail.plan import Wall
+from sandboxes.jail.steps import Wall
 from sandboxes.jail.survey import MOUNTS, OVERCOMMIT, PROCESS_DESCRIPTORS
 
 type Trial = Callable[[], str]
@@ -57,7 +57,7 @@ def trials() -> Iterator[tuple[str, Trial]]:
     yield Wall.OWN_USERS, _own_users
     yield Wall.ENVIRONMENT, _environment
     yield Wall.DESCRIPTORS, _descriptors
-    yield Wall.SESSION, _session
+    yield Wall.GROUP, _process_group
     yield Wall.RLIMITS, _rlimits
     yield Wall.PARENT_DEATH, _parent_death
     yield Wall.CAPABILITIES, _capabilities
@@ -141,8 +141,8 @@ def _descriptors() -> str:
     raise Failed("a descriptor survived")
 
 
-def _session() -> str:
-    session.lead()
+def _process_group() -> str:
+    process_group.lead()
     return ""
 
 

@@ -50,6 +50,11 @@ class _Fight:
     victim: Cell
     attacker: Cell
 
+    @property
+    def harm_expected(self) -> bool:
+        """True if no wall that the probe names stands: then the arena waits longer to see it."""
+        return self.probe.down <= self.walls.without
+
     def state(self) -> object:
         """Return what an attack on files or on the victim may change."""
         files = []
@@ -135,16 +140,18 @@ class Arena:
             case Judge.CANARY | Judge.VICTIM:
                 return self._changes(fight, value, before)
             case Judge.ZYGOTE:
-                return self._cells.zygote_ends(fight.walls, SHOW_S if value else 0.0)
+                patience_s = END_S if fight.harm_expected else SHOW_S
+                return self._cells.zygote_ends(fight.walls, patience_s)
             case Judge.OUTLIVED:
                 self._cells.forget(fight.walls)
-                return not fight.attacker.ended(SHOW_S if value else END_S)
+                return not fight.attacker.ended(SHOW_S if fight.harm_expected else END_S)
 
     def _changes(self, fight: _Fight, value: object, before: object) -> bool:
         # What failed, or was killed by the filter, has no effect that could come later.
         status = self._cells.status(fight.walls, fight.attacker)
         failed = value is None and status in (None, -signal.SIGSYS)
-        until = time.monotonic() + (0.0 if failed else SHOW_S)
+        patience_s = END_S if fight.harm_expected else SHOW_S
+        until = time.monotonic() + (0.0 if failed else patience_s)
         while fight.state() == before:
             if time.monotonic() >= until:
                 return False

@@ -12,7 +12,8 @@ import time
 from collections.abc import Iterator, Mapping
 
 from protocol.structs import field, frozen, mutable
-from sandboxes.jail.plan import CellWish, Jail, Strength, Wall
+from sandboxes.jail.plan import CellWish, Jail, Strength
+from sandboxes.jail.steps import Wall
 from sandboxes.zygote_client import (
     CellExited,
     CellForked,
@@ -26,6 +27,7 @@ from sandboxes.zygote_client import (
 
 #: How long a process may take to end once nothing keeps it, and a cell to answer.
 END_S, ANSWER_S = 5.0, 20.0
+_MEMORY_S = 1.0
 _BODY = "sandboxes.jail.probes.body"
 
 
@@ -52,11 +54,11 @@ class Cell:
     #: Descriptors that it sent us.
     received: list[int] = field(default_factory=list)
 
-    def ask(self, request: bytes) -> dict[str, object] | None:
-        """Send a request and return the answer, `None` if the cell ended instead."""
+    def ask(self, request: bytes, *, patience_s: float = ANSWER_S) -> dict[str, object] | None:
+        """Send a request and return the answer, `None` if the cell ended or stopped instead."""
         with contextlib.suppress(OSError):
             self.sock.sendall(request)
-        self.sock.settimeout(ANSWER_S)
+        self.sock.settimeout(patience_s)
         line = b""
         while not line.strip().endswith(b"}"):
             try:
@@ -100,7 +102,9 @@ class Cell:
             affinity = sorted(os.sched_getaffinity(self.pid))
         except OSError:
             return "dead"
-        return stopped, files, nice, affinity, None if stopped else self.ask(b"?")
+        # It may be stopped at this moment: then it does not answer.
+        memory = None if stopped else self.ask(b"?", patience_s=_MEMORY_S)
+        return stopped, files, nice, affinity, memory
 
     def close(self) -> None:
         """Kill it and let go of it."""

@@ -8,8 +8,8 @@ import os
 import socket
 
 from sandboxes.jail import kernel
-from sandboxes.jail.plan import Wall
 from sandboxes.jail.probes.probe import Judge, Target, probe
+from sandboxes.jail.steps import Wall
 
 _CELL_FD = 3
 _SCAN_BYTES_MAX = 64 << 10

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 
 from sandboxes.jail import kernel
-from sandboxes.jail.plan import Wall
 from sandboxes.jail.probes.probe import Judge, Target, probe
+from sandboxes.jail.steps import Wall
 
 _ALL = (Wall.ROOT, Wall.LANDLOCK, Wall.SECCOMP)
 _METADATA = (Wall.ROOT, Wall.SECCOMP)

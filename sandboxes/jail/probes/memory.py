@@ -10,8 +10,8 @@ import socket
 import struct
 
 from sandboxes.jail import kernel
-from sandboxes.jail.plan import Wall
 from sandboxes.jail.probes.probe import Judge, Target, probe
+from sandboxes.jail.steps import Wall
 
 #: Another user namespace and an undumpable victim each end a tracer's rights; so does Landlock.
 _TRACE = (Wall.SECCOMP, Wall.LANDLOCK, Wall.PROCESSES, Wall.DUMPABLE, Wall.OWN_USERS)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import socket
 
-from sandboxes.jail.plan import Wall
 from sandboxes.jail.probes.probe import Judge, Target, probe
+from sandboxes.jail.steps import Wall
 
 _NET, _LANDLOCK, _FILTER, _ROOT = Wall.NETWORK, Wall.LANDLOCK, Wall.SECCOMP, Wall.ROOT
 _MESSAGE = b"from a cell"

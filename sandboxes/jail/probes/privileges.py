@@ -10,8 +10,8 @@ import socket
 import struct
 
 from sandboxes.jail import kernel
-from sandboxes.jail.plan import Wall
 from sandboxes.jail.probes.probe import Judge, Target, probe
+from sandboxes.jail.steps import Wall
 
 _KEPT = (Wall.CAPABILITIES, Wall.OWN_USERS, Wall.SECCOMP)
 _REMOUNT_BIND = 0x20 | 0x1000

@@ -7,7 +7,8 @@ import importlib
 from collections.abc import Callable
 
 from protocol.structs import frozen
-from sandboxes.jail.plan import Strength, Wall
+from sandboxes.jail.plan import Strength
+from sandboxes.jail.steps import Wall
 
 _GROUPS = (
     "files",

@@ -8,8 +8,8 @@ import struct
 import time
 
 from sandboxes.jail import kernel
-from sandboxes.jail.plan import Wall
 from sandboxes.jail.probes.probe import EXIT_STATUS, Judge, Target, Weight, Wishes, probe
+from sandboxes.jail.steps import Wall
 
 _PROGRAM = (Wall.ROOT, Wall.LANDLOCK, Wall.SECCOMP)
 _FORKS, _THREADS = 12, 24

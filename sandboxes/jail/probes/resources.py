@@ -6,8 +6,8 @@ import ctypes
 import os
 
 from sandboxes.jail import kernel
-from sandboxes.jail.plan import SCRATCH, Wall
 from sandboxes.jail.probes.probe import Judge, Target, Weight, Wishes, probe
+from sandboxes.jail.steps import SCRATCH, Wall
 
 _MIB = 1 << 20
 _CAP_BYTES, _TAKEN_BYTES = 64 * _MIB, 96 * _MIB

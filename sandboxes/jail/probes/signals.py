@@ -7,8 +7,8 @@ import resource
 import signal
 
 from sandboxes.jail import kernel
-from sandboxes.jail.plan import Wall
 from sandboxes.jail.probes.probe import Judge, Target, probe
+from sandboxes.jail.steps import Wall
 
 #: Landlock keeps signals inside its domain; other settings of a process it does not know.
 _SIGNAL = (Wall.PROCESSES, Wall.LANDLOCK, Wall.SECCOMP)
@@ -61,7 +61,7 @@ def kill_all(target: Target) -> object:
     return True
 
 
-@probe(Judge.VICTIM, Wall.SESSION, Wall.LANDLOCK, Wall.SECCOMP)
+@probe(Judge.VICTIM, Wall.GROUP, Wall.LANDLOCK, Wall.SECCOMP)
 def kill_group(target: Target) -> object:
     """Kill our own process group, which reaches past process namespaces."""
     del target

@@ -11,8 +11,8 @@ import os
 import signal
 
 from sandboxes.jail import kernel
-from sandboxes.jail.plan import Wall
 from sandboxes.jail.probes.probe import Judge, Target, probe
+from sandboxes.jail.steps import Wall
 
 _FILTER = Wall.SECCOMP
 _ANSWER = 42

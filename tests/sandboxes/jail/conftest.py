@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from sandboxes.jail.identity import PLAIN_UID
-from sandboxes.jail.plan import CellWish, Jail, Strength, Wall
+from sandboxes.jail.plan import CellWish, Jail, Strength
 from sandboxes.jail.probes.arena import Arena
 from sandboxes.jail.rlimits import Resources
+from sandboxes.jail.steps import Wall
 from sandboxes.zygote_client import (
     CellForked,
     Event,

@@ -9,7 +9,7 @@ import pytest
 
 from sandboxes.guarantees import Strength, costs, guarantees, refusal, to_plain
 from sandboxes.jail.filters import Kind
-from sandboxes.jail.plan import NEEDS_USER_NAMESPACE, Wall
+from sandboxes.jail.steps import NEEDS_USER_NAMESPACE, Wall
 from sandboxes.jail.survey import MOUNTS, PROCESS_DESCRIPTORS, Finding, Survey
 
 NAMES = [

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from sandboxes.jail.identity import PLAIN_UID
-from sandboxes.jail.plan import SCRATCH, CellWish, Wall
+from sandboxes.jail.plan import CellWish
 from sandboxes.jail.rlimits import Resources
 from sandboxes.jail.root import Bind
+from sandboxes.jail.steps import SCRATCH, Wall
 from tests.sandboxes.jail.conftest import MakeNest, Nest
 
 MIB = 1 << 20

@@ -7,28 +7,25 @@ from itertools import combinations
 import pytest
 
 from sandboxes.jail.landlock import PathRule
-from sandboxes.jail.plan import (
+from sandboxes.jail.plan import CellWish, Jail, cell_plan, zygote_plan
+from sandboxes.jail.rlimits import Resources
+from sandboxes.jail.root import Bind
+from sandboxes.jail.steps import (
     NEEDS_USER_NAMESPACE,
     SCRATCH,
     BecomeUser,
-    CellWish,
     DieWithParent,
     DropCapabilities,
     EnterNamespaces,
     FilterCalls,
     GiveUpPrivileges,
-    Jail,
     LeaveUsers,
     LimitResources,
     OwnRoot,
     RestrictFiles,
     Step,
     Wall,
-    cell_plan,
-    zygote_plan,
 )
-from sandboxes.jail.rlimits import Resources
-from sandboxes.jail.root import Bind
 
 WISH = CellWish(Resources(memory_bytes=1 << 28))
 MOUNTS = CellWish(

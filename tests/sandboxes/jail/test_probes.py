@@ -9,10 +9,10 @@ import os
 
 import pytest
 
-from sandboxes.jail.plan import Wall
 from sandboxes.jail.probes.arena import Arena
 from sandboxes.jail.probes.cells import Walls
 from sandboxes.jail.probes.probe import Probe, catalogue
+from sandboxes.jail.steps import Wall
 
 PROBES = catalogue()
 EACH = [pytest.param(probe, id=name) for name, probe in PROBES.items()]

