@@ -88,8 +88,12 @@ class Record:
         name = self.__record_class__.rpartition(".")[2]
         return f"{name}({', '.join(f'{k}={v!r}' for k, v in self.__record_fields__.items())})"
 
-    def __reduce__(self) -> tuple[type, tuple[str, dict[str, object], Kind]]:
-        return Record, (self.__record_class__, self.__record_fields__, self.__record_kind__)
+    def __reduce__(self) -> tuple[object, ...]:
+        # Its fields come after it is made, as it may be among them.
+        return Record, (self.__record_class__, {}, self.__record_kind__), self.__record_fields__
+
+    def __setstate__(self, fields: dict[str, object]) -> None:
+        self.__record_fields__.update(fields)
 
 
 @frozen

@@ -8,6 +8,7 @@ a value is taken apart.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from protocol.errors import printable
@@ -38,7 +39,7 @@ _HINTS: Final = (
 )
 _LABEL_CHARS_MAX: Final = 60
 _PATH_CHARS_MAX: Final = 1_000
-_SEARCH_PARTS_MAX: Final = 5_000_000
+_SEARCH_PARTS_MAX: Final = 1_000_000
 
 
 class Refused(Exception):
@@ -107,7 +108,7 @@ def find_path(root: object, wanted: object, root_name: str) -> str:
         if part is wanted:
             return _spell(entries, at)
         for label, below in _labelled(part):
-            if below is wanted or (type(below) not in SCALARS and id(below) not in seen):
+            if id(below) not in seen:
                 seen.add(id(below))
                 entries.append((below, at, label))
         at += 1
@@ -139,22 +140,31 @@ def _spell(entries: list[tuple[object, int, str]], at: int) -> str:
     return f"{path[: _PATH_CHARS_MAX // 2]} ... {path[-_PATH_CHARS_MAX // 2 :]}"
 
 
-def _labelled(part: Any) -> list[tuple[str, object]]:
+def _labelled(part: Any) -> Iterator[tuple[str, object]]:
+    """Yield the parts of `part` that may have parts themselves, each with its label."""
     if type(part) is dict:
-        keys = [(f".keys()[{n}]", key) for n, key in enumerate(part)]
-        return keys + [(f"[{_key_text(k, n)}]", v) for n, (k, v) in enumerate(part.items())]
+        for n, (key, below) in enumerate(part.items()):
+            if type(key) not in SCALARS:
+                yield f".keys()[{n}]", key
+            if type(below) not in SCALARS:
+                yield f"[{_key_text(key, n)}]", below
+        return
     try:
         parts = parts_of(part)
     except Refused:
-        return []
-    if type(part) in (set, frozenset):
-        return [(f".element({n})", below) for n, below in enumerate(parts)]
-    if type(part) in CONTAINERS:
-        return [(f"[{n}]", below) for n, below in enumerate(parts)]
+        return
+    names: Sequence[str] = ()
     if is_record(part) and take_apart(part) is None:
         names = record_class(part).fields
-        return [(f".{name}", below) for name, below in zip(names, parts, strict=True)]
-    return [("", below) for below in parts]
+    for n, below in enumerate(parts):
+        if type(below) in SCALARS:
+            continue
+        if names:
+            yield f".{names[n]}", below
+        elif type(part) in (set, frozenset):
+            yield f".element({n})", below
+        else:
+            yield f"[{n}]" if type(part) in CONTAINERS else "", below
 
 
 def _key_text(key: object, number: int) -> str:

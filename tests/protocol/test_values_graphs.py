@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import enum
 import pathlib
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -128,6 +130,17 @@ def test_a_record_compares_as_its_class_does(crossed: Cross) -> None:
     assert hash(crossed(Key(1))) == hash(crossed(Key(1)))
     assert crossed(Node("a")) != crossed(Node("a"))
     assert crossed({Key(1, (2,)): 3})[crossed(Key(1, (2,)))] == 3
+
+
+def test_a_record_can_be_copied_and_pickled_with_its_cycles(crossed: Cross) -> None:
+    looped = Point(1, [])
+    looped.y.append(looped)  # type: ignore[attr-defined]  # a list
+    ways: list[Callable[[Any], Any]] = [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))]
+    for again in ways:
+        assert again(crossed(Key(1, (2,)))) == crossed(Key(1, (2,)))
+        arrived = again(crossed(looped))
+        assert arrived.y[0] is arrived
+        assert repr(arrived) == "Point(x=1, y=[...])"
 
 
 def test_a_record_can_be_sent_on(crossed: Cross) -> None:
