@@ -84,6 +84,14 @@ def test_a_piece_in_a_file_crosses_by_name_alone() -> None:
     assert wire.unpack_request(packed).inputs == wire.Value(b"[]", [held, b"inline"])
 
 
+def test_source_may_be_given_as_bytes_and_arrives_as_text() -> None:
+    packed = wire.pack_request(wire.Request("print('é€')".encode(), inputs=wire.Value(b"\xff")))
+
+    assert wire.unpack_request(crossing(packed)).source == "print('é€')"
+    with pytest.raises(UnicodeDecodeError):
+        wire.pack_request(wire.Request(b"\xff"))
+
+
 def test_source_is_not_escaped() -> None:
     source = "print('\\n')\n" * 10
 
@@ -158,7 +166,10 @@ def reply_with(body: str = "", **fields: object) -> str:
         pytest.param(reply_with(pieces=[0, 1]), "longer", id="short-body"),
         pytest.param(reply_with("xx", pieces=[1, 0]), "behind", id="long-body"),
         pytest.param(reply_with(pieces=[0, 0, ["/etc/passwd", 10, 0]]), "piece", id="names-a-file"),
-        pytest.param(reply_with("€", pieces=[-1, 0]), "wide", id="wide-byte"),
+        pytest.param(reply_with("€€€€", pieces=[-4, 0]), "base64", id="wide-base64"),
+        pytest.param(reply_with("QQ=", pieces=[-3, 0]), "base64", id="short-base64"),
+        pytest.param(reply_with("Q\nQ=", pieces=[-4, 0]), "base64", id="dirty-base64"),
+        pytest.param(reply_with("\ud800", pieces=[1, 0]), "base64", id="surrogate"),
         pytest.param(reply_with(error=["E", "m"]), "three", id="short-error"),
         pytest.param(reply_with(error=["E", 1, ""]), "text", id="number-in-error"),
     ],
