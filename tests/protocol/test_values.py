@@ -109,6 +109,7 @@ EXAMPLES: list[Any] = [
     pathlib.PureWindowsPath("C:/a"),
     pathlib.PurePosixPath("\udc80"),
     Member("app.Color", "RED"),
+    {float("nan"): 1, float("nan"): 2},
     {"rows": [(1, "a", b"x"), (2, "b", None)]},
     [{1: "a"}, {2: "b"}],
 ]
