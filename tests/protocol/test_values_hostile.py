@@ -108,6 +108,14 @@ def test_a_node_may_not_refer_to_itself_or_to_a_later_one() -> None:
     refused(table([["tuple", []]], root=[-1]))
 
 
+@pytest.mark.parametrize("reference", [[True], [0.0], ["0"], [None], [], [0, 0], [[0]], {"0": 0}])
+def test_a_reference_is_one_number_and_nothing_like_it(reference: Any) -> None:
+    rows: list[Any] = [["tuple", []], ["tuple", []]]
+    assert decode(table([*rows, ["list&", [[0]]]])) == [()]
+    refused(table([*rows, ["list&", [reference]]]))
+    refused(table(rows, root=reference))
+
+
 def test_a_buffer_is_used_once_and_never_where_there_is_none() -> None:
     assert decode(table([["bytes@", 0]]), [b"abc"]) == b"abc"
     refused(table([["bytes@", 0], ["bytes@", 0]]), b"abc")
