@@ -1,5 +1,5 @@
-# Tries:  to take ten gigabytes at once.
+# Tries:  to take a gigabyte at once.
 # Run:    cellblock run --memory 64MB examples/hostile/memory.py
 # Expect: memory, exit code 137
 print("growing", flush=True)
-x = bytearray(10**10)
+x = bytearray(10**9)

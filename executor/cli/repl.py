@@ -146,6 +146,7 @@ class Repl:
         try:
             return handle.result()
         except Interrupted:
+            self._screen.note_typed()
             handle.cancel()
             return handle.result()
 

@@ -145,6 +145,7 @@ class OneRun:
             return handle.result()
         except Interrupted as ending:
             self._ending = ending
+            self._screen.note_typed()
             handle.cancel()
         try:
             return handle.result(timeout=ENDING_WAIT_S)

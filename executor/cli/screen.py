@@ -97,6 +97,12 @@ class Screen:
             self._coloured = False
             self._send(STDOUT_FD if self._terminals[STDOUT_FD] else STDERR_FD, _RESET)
 
+    def note_typed(self) -> None:
+        """Note that the terminal has shown something that was typed: `^C`."""
+        for fd, is_terminal in self._terminals.items():
+            if is_terminal:
+                self._tail[fd] = b"C"
+
     def line(self, text: str) -> None:
         """Write a line of ours to standard error, on a line of its own."""
         tail = self._tail[STDERR_FD]

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "executor.cli"]
 #: For a run that fails to end; none should take a tenth of it.
-PATIENCE_S = 120
+PATIENCE_S = 60
 
 type Done = subprocess.CompletedProcess[bytes]
 type Cellblock = Callable[..., Done]

@@ -25,7 +25,7 @@ EXPECT = re.compile(r"^# Expect: (\w+), exit code (\d+)", re.MULTILINE)
 LINES = {
     "timeout": rb"timeout after \d+\.\d s \(limit 0\.5 s\)",
     "memory": rb"out of memory \(limit 64 MB\)",
-    "fuel": rb"out of fuel \(limit 2,000,000,000 instructions\)",
+    "fuel": rb"out of fuel \(limit 100,000,000 instructions\)",
     "value": rb"result too large \(limit 1 kB\)",
     "files": rb"too much written to files \(limit 1 MB\)",
 }
