@@ -36,6 +36,8 @@ def commands(script: Path) -> dict[str, list[str]]:
 def starter(command: list[str]) -> Callable[[], None]:
     """Return a call that runs a command to its end and insists that it went well."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Without it a tree that was not installed is compiled anew at each start; packages never are.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def start() -> None:
         subprocess.run(command, env=environment, capture_output=True, check=True)

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from sandboxes.guarantees import Guarantee, Strength
     from sandboxes.jail.survey import Survey
 
-#: Whom the cells of a root host become.
-NOBODY = 65_534
+#: Whom the cells of a root host become: not "nobody", who has other processes too.
+NOBODY = 65_111
 NAMES = (
     "state",
     "files",

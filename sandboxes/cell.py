@@ -201,7 +201,8 @@ class Cell:
         with self._turn:
             self._at_hand = None
         done, buffers = run.done(ended, start_us=start_us)
-        kept = session != 0 and ended.reusable
+        # An interrupt that came too late for this run would end the next one in the same sandbox.
+        kept = session != 0 and ended.reusable and run.interrupted is None
         # The answer goes first: closing a sandbox and making another takes longer than a run.
         self._channel.send(done, run.run_id, buffers)
         if kept:

@@ -25,7 +25,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from copy import replace
 from typing import NoReturn
 
 from protocol.errors import ProtocolError

@@ -31,6 +31,7 @@ from protocol.messages import (
     HostCall,
     Log,
     Lost,
+    Mount,
     Output,
     Placed,
     Progress,
@@ -54,6 +55,7 @@ class Host:
             compiled=lambda fuel: Compiled("/image", "0" * 64, "key"),
             sizes=Sizes(cells=1, spares=0, stock=1, queue_max=10),
             limits=Limits(),
+            is_jailed=True,
         )
         self.spool = Spool(str(spool_path))
         self.launcher = Launcher(self.client, pools, self.spool)
@@ -318,8 +320,11 @@ def test_a_run_goes_to_a_pool_whose_cells_can_hold_it(host: Host) -> None:
     """One pool for each kind of cell, defined at the first run that needs it."""
     pools = host.launcher.pools
 
+    def number(**options: Any) -> int:
+        return pools.number_for(make_plan("1", options, Defaults()))  # type: ignore[arg-type]  # any
+
     numbers = [
-        pools.number_for(Limits(memory_bytes=memory, fuel=fuel))
+        number(limits=Limits(memory_bytes=memory, fuel=fuel))
         for memory, fuel in [
             (128 * MIB, None),
             (64 * MIB, None),
@@ -337,4 +342,23 @@ def test_a_run_goes_to_a_pool_whose_cells_can_hold_it(host: Host) -> None:
         (2, 256 * MIB, False),
         (3, 512 * MIB, False),
         (4, 128 * MIB, True),
+    ]
+
+
+def test_a_jailed_cell_is_given_the_directories_of_its_runs_ahead(
+    host: Host, tmp_path: Path
+) -> None:
+    pools, mount = host.launcher.pools, Mount(str(tmp_path), "/d")
+    plans = [
+        make_plan("1", {"mounts": [mount]}, Defaults()),
+        make_plan("2", {"mounts": [mount]}, Defaults()),
+        make_plan("3", {"mounts": [Mount(str(tmp_path), "/other")]}, Defaults()),
+        make_plan("4", {}, Defaults()),
+    ]
+
+    assert [pools.number_for(plan) for plan in plans] == [2, 2, 3, 1]
+    defined = [host.peer.receive()[0] for _ in range(2)]
+    assert [p.mounts for p in defined if isinstance(p, DefinePool)] == [
+        (mount,),
+        (Mount(str(tmp_path), "/other"),),
     ]
