@@ -374,7 +374,7 @@ class Supervisor:
         )
         try:
             compiled(self._defaults.limits.fuel is not None)  # before anything is started
-            connection = isolate.start(self._isolate, jail=self._jail, uid=guarantees.NOBODY)
+            connection = isolate.start(self._isolate, jail=self._jail)
             client = Client(connection.socket, checked=self._isolate != "inline")
             pools = Pools(
                 client,

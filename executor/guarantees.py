@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from sandboxes.guarantees import Guarantee, Strength
     from sandboxes.jail.survey import Survey
 
-#: Whom the cells of a root host become: not "nobody", who has other processes too.
-NOBODY = 65_111
 NAMES = (
     "state",
     "files",

@@ -72,13 +72,12 @@ def _close_open_connections() -> None:
         connection.close()
 
 
-def start(kind: IsolateKind, *, jail: JailKind = "none", uid: int = 0) -> Connection:
+def start(kind: IsolateKind, *, jail: JailKind = "none") -> Connection:
     """Start a supervisor loop.
 
     Args:
         kind: where it runs.
         jail: the kernel walls round each of its cells.
-        uid: whom cells become where this process is root.
 
     Raises:
         ValueError: `kind` is none of the three.
@@ -92,7 +91,6 @@ def start(kind: IsolateKind, *, jail: JailKind = "none", uid: int = 0) -> Connec
         library_path=_library_path(),
         spool_path=make_spool(),
         jail=jail,
-        uid=uid,
     )
     ours, theirs = socket.socketpair()
     text = options.to_json()

@@ -19,7 +19,6 @@ class LoopOptions:
 
     Args:
         jail: "full", "light" or "none": the kernel walls round each cell.
-        uid: whom cells become where this process is root; 0 elsewhere.
         python: the interpreter that cells run.
         library_path: the folder that holds the wasmtime package.
         spool_path: the supervisor's spool folder.
@@ -29,7 +28,6 @@ class LoopOptions:
     library_path: str
     spool_path: str
     jail: str = "none"
-    uid: int = 0
 
     def to_json(self) -> str:
         """Return the options as text."""
@@ -49,7 +47,7 @@ def _spawner(options: LoopOptions) -> Spawner:
         return DirectSpawner(python=options.python, library_path=options.library_path)
     from executor.loop.zygotes import ZygoteSpawner, own_jail  # its walls are for those who ask
 
-    jail = own_jail(options.jail, options.uid)
+    jail = own_jail(options.jail)
     return ZygoteSpawner(python=options.python, library_path=options.library_path, jail=jail)
 
 

@@ -20,6 +20,7 @@ from executor.loop.spool import make_scratch
 from executor.restart import Backoff, BackoffPolicy, system_jitter
 from protocol.messages import DefinePool
 from sandboxes.cell_plan import wish_for
+from sandboxes.jail.identity import PLAIN_UID
 from sandboxes.jail.plan import Jail
 from sandboxes.jail.steps import SCRATCH
 from sandboxes.zygote_client import (
@@ -263,12 +264,12 @@ class ZygoteSpawner:
             self._owner.cell_not_spawned(wanted.number, Death(cause))
 
 
-def own_jail(strength: str, uid: int) -> Jail:
+def own_jail(strength: str) -> Jail:
     """Return the jail that Wasm cells of this process get."""
     assert strength in ("full", "light")
     return Jail(
         kind="wasm",
         strength="full" if strength == "full" else "light",
-        uid=uid if os.getuid() == 0 else 0,
+        uid=PLAIN_UID if os.getuid() == 0 else 0,
         host_files=True,
     )
