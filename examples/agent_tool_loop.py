@@ -112,7 +112,7 @@ def converse(model: ScriptedModel, session: Session, question: str) -> str:
 
 def main() -> None:
     """Ask one question."""
-    limits = Limits(wall_s=1, stdout_bytes="64kB", host_calls=0)
+    limits = Limits(wall_s=2, stdout_bytes="64kB", host_calls=0)
     with Supervisor(limits=limits) as supervisor, supervisor.session() as session:
         print(QUESTION)
         print(converse(ScriptedModel(), session, QUESTION))

@@ -21,7 +21,7 @@ def main() -> None:
         assert outcome.error is not None
         print(outcome.verdict, outcome.error.name, outcome.error.message)
 
-        outcome = supervisor.run("while True: pass", limits=Limits(wall_s=0.2))
+        outcome = supervisor.run("while True: pass", limits=Limits(wall_s=0.5))
         print(outcome.verdict)
 
         outcome = supervisor.run("bytearray(10**9)")

@@ -13,7 +13,7 @@ from pathlib import Path
 from executor import Limits, Supervisor, Verdict
 
 FOLDER = Path(__file__).with_name("plugins")
-LIMITS = Limits(wall_s=0.5, memory_bytes="64MB", value_bytes="1MB", host_calls=0, files_bytes=0)
+LIMITS = Limits(wall_s=1, memory_bytes="64MB", value_bytes="1MB", host_calls=0, files_bytes=0)
 CALL = "\n\ntransform(text)\n"  # its value is the value of the run
 DOCUMENT = """\
 # Bread
