@@ -344,10 +344,22 @@ def _report(descriptor: int, failure: str) -> None:
         return  # nobody listens any more
 
 
+def _import_ahead(library_path: str) -> None:
+    """Import what Wasm cells need while the supervisor still imports what it needs itself."""
+    sys.path.append(library_path)
+    from sandboxes import cell
+    from sandboxes.wasm import backend, binding
+
+    del cell, backend
+    binding.load()
+
+
 def main() -> NoReturn:
     """Be a zygote on descriptor 3. Does not return."""
     control = socket.socket(fileno=CONTROL_FD)
     control.setblocking(True)
+    if len(sys.argv) > 1:
+        _import_ahead(sys.argv[1])
     data = control.recv(PACKET_BYTES_MAX)
     if not data:
         os._exit(0)

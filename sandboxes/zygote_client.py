@@ -140,6 +140,7 @@ class ZygoteClient:
         python: str = sys.executable,
         environment: Mapping[str, str] | None = None,
         standard_fd: int | None = None,
+        ahead: tuple[int, int] | None = None,
     ) -> ZygoteClient:
         """Start a zygote and return at once; `ZygoteReady` follows.
 
@@ -147,11 +148,15 @@ class ZygoteClient:
             recipe: what it is to be.
             python: the interpreter.
             environment: of the zygote: empty, but for tests of that wall.
+            ahead: a zygote that was launched and told nothing yet: its process id, and the
+                descriptor of our end of its socket. What follows does not matter then.
             standard_fd: becomes its descriptors 0 to 2 instead of /dev/null, for tests.
 
         Raises:
             OSError: the system refuses another process or descriptor.
         """
+        if ahead is not None:
+            return cls._begin(ahead[0], socket.socket(fileno=ahead[1]), recipe)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with contextlib.ExitStack() as undo:
             undo.callback(ours.close)
@@ -165,10 +170,15 @@ class ZygoteClient:
                     setsigmask=(),
                     setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGPIPE),
                 )
-            ours.setblocking(False)
-            client = cls(pid, ours)
-            client._send(_start_packet(recipe))
+            client = cls._begin(pid, ours, recipe)
             undo.pop_all()
+        return client
+
+    @classmethod
+    def _begin(cls, pid: int, control: socket.socket, recipe: Recipe) -> ZygoteClient:
+        control.setblocking(False)
+        client = cls(pid, control)
+        client._send(_start_packet(recipe))
         return client
 
     # --- for the loop ----------------------------------------------------------------------------

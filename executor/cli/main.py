@@ -22,10 +22,15 @@ def main() -> None:
     if argv[:1] and argv[0] in _NEEDS_CELL and not set(argv) & set(_ASKS_HELP):
         from executor.loop.launch import launch_ahead
 
-        launch_ahead()
+        launch_ahead(jailed=sys.platform == "linux" and not _names_a_jail(argv))
     from executor.cli.commands import run_command
 
     os._exit(run_command(argv))
+
+
+def _names_a_jail(argv: list[str]) -> bool:
+    """Return whether a jail is chosen; which one is found out later, and nothing waits for it."""
+    return "CELLBLOCK_JAIL" in os.environ or any(word.startswith("--jail") for word in argv)
 
 
 def open_missing_descriptors() -> None:

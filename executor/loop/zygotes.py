@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from executor.loop.launch import ZYGOTE_MAIN, take_ahead
 from executor.loop.spawn import Death, Spawned, SpawnOwner, describe_exit
 from executor.loop.spool import make_scratch
 from executor.restart import Backoff, BackoffPolicy, system_jitter
@@ -173,7 +174,9 @@ class ZygoteSpawner:
     def _start(self, zygote: _Zygote) -> None:
         assert self._selector is not None
         try:
-            zygote.client = ZygoteClient.start(zygote.recipe, python=self._python)
+            zygote.client = ZygoteClient.start(
+                zygote.recipe, python=self._python, ahead=take_ahead(ZYGOTE_MAIN)
+            )
         except OSError as error:
             self._failed(zygote, f"cannot be started: {error.strerror}")
             return
