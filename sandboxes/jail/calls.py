@@ -163,6 +163,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "pselect6": (270, 72),
     "ptrace": (101, 117),
     "pwrite64": (18, 68),
+    "pwritev2": (328, 287),
     "quotactl": (179, 60),
     "read": (0, 63),
     "readlink": (89, None),

@@ -106,7 +106,7 @@ _FILES_READ = """
     getcwd faccessat faccessat2 fadvise64 stat lstat open
 """
 _FILES_WRITE = """
-    pwrite64 ftruncate fallocate fsync fdatasync mkdirat unlinkat renameat renameat2 linkat
+    pwrite64 pwritev2 ftruncate fallocate fsync fdatasync mkdirat unlinkat renameat renameat2 linkat
     symlinkat utimensat mkdir unlink rmdir rename
 """
 #: What fails softly in every cell: the C library and Python come upon these without ill will.
