@@ -23,7 +23,9 @@ from executor.cli.flags import (
 
 if TYPE_CHECKING:
     from protocol.limits import Limits
+    from sandboxes.guarantees import Strength
 
+JAILS: tuple[Strength, ...] = ("full", "light", "none")
 _SECONDS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0}
 _SIZES = (
     (MEMORY, "memory_bytes"),
@@ -89,6 +91,16 @@ def count(given: Given) -> int:
         raise UsageError(
             f"{given.origin} must be a whole number such as 5_000_000, not {given.text[:40]!r}"
         ) from None
+
+
+def jail(given: Given | None) -> Strength | None:
+    """Return the kernel walls that are asked for; None for the strongest there are."""
+    if given is None:
+        return None
+    for known in JAILS:
+        if given.text == known:
+            return known
+    raise UsageError(f"{given.origin} must be {', '.join(JAILS)}, not {given.text[:40]!r}")
 
 
 def volume(given: Given) -> tuple[str, str, bool]:

@@ -107,6 +107,7 @@ ENV = Flag("--env", "set an environment variable", metavar="NAME[=VALUE]", short
 INPUT = Flag("--input", "set a global; NAME=@FILE reads JSON", metavar="NAME=JSON", repeats=True)
 RESULT = Flag("--result", "the global that is the result; _ is the last value", metavar="NAME")
 IMAGE = Flag("--image", "a prebuilt image", metavar="IMAGE")
+JAIL = Flag("--jail", "kernel walls: full (default), light or none", metavar="KIND")
 JSON = Flag("--json", "print the outcome as one JSON object")
 QUIET = Flag("--quiet", "no verdict line", short="-q")
 STDIN = Flag("--stdin", "pass standard input on (default)")
@@ -124,8 +125,8 @@ LIMIT_FLAGS = (TIMEOUT, MEMORY, FUEL, STDOUT_LIMIT, STDERR_LIMIT, VALUE_LIMIT, F
 GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE)
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
-    "run": (CODE, *LIMIT_FLAGS, *GIVE_FLAGS, OUT, RESULT, JSON, QUIET, STDIN, RAW, HELP),
-    "repl": (*LIMIT_FLAGS, *GIVE_FLAGS, QUIET, RAW, HELP),
+    "run": (CODE, *LIMIT_FLAGS, *GIVE_FLAGS, OUT, RESULT, JAIL, JSON, QUIET, STDIN, RAW, HELP),
+    "repl": (*LIMIT_FLAGS, *GIVE_FLAGS, JAIL, QUIET, RAW, HELP),
     "image": (HELP,),
     "image build": (NAME, PACKAGE, PREIMPORT, QUIET, HELP),
     "image list": (JSON, HELP),

@@ -39,6 +39,7 @@ Usage: cellblock run [OPTIONS] FILE | -c CODE | - | PROGRAM.wasm  [--] [ARGS]
   --image IMAGE        a prebuilt image    --result NAME        global to show
   -q, --quiet          no verdict line     --json  all of the outcome as JSON
   --no-stdin           no standard input   --raw   terminal escapes as they are
+  --jail KIND          kernel walls besides Wasm: full (default), light or none
 
 Options may follow FILE; the script's own options stand after --. A variable
 such as CELLBLOCK_TIMEOUT=2 sets an option for each run; the flag wins.
@@ -66,6 +67,7 @@ the limits given here; names live on until :reset or the end of the sandbox.
   --input NAME=JSON       set a global
   --image IMAGE           a prebuilt image
   --stdout-limit, --stderr-limit, --value-limit, --files-limit SIZE
+  --jail KIND             kernel walls: full (default), light or none
   -q, --quiet             no greeting      --raw  terminal escapes as they are
 
 Ctrl-C ends what runs and keeps the session's prompt, Ctrl-D leaves.

@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from executor.cli import verdicts
-from executor.cli.flags import IMAGE, QUIET, RAW, Parsed
+from executor.cli.flags import QUIET, RAW, Parsed
 from executor.cli.screen import Screen
 from executor.cli.signals import Endings, Interrupted
 from executor.cli.terminal import Lines, PlainLines, TerminalLines
@@ -175,7 +175,7 @@ def repl(parsed: Parsed, endings: Endings) -> int:
     limits = convert.limits_from(parsed)
     screen = Screen(raw=parsed.on(RAW.name))
     first = guest_options(parsed, dict(os.environ))
-    with start_supervisor(limits, parsed.last(IMAGE.name)) as supervisor:
+    with start_supervisor(parsed, limits) as supervisor:
         lasting = {name: first.pop(name) for name in ("mounts", "env") if name in first}
         with supervisor.session(on_output=screen.write, **lasting) as session:
             core = Repl(session, limits, screen, first)

@@ -16,6 +16,7 @@ from executor.cli.flags import (
     FILE,
     IMAGE,
     INPUT,
+    JAIL,
     JSON,
     OUT,
     QUIET,
@@ -50,7 +51,7 @@ def run(parsed: Parsed, endings: Endings) -> int:
     program = Program.of(parsed)
     options = guest_options(parsed, dict(os.environ)) | program.options(parsed)
     try:
-        with start_supervisor(limits, parsed.last(IMAGE.name)) as supervisor:
+        with start_supervisor(parsed, limits) as supervisor:
             if program.kind == "module":
                 options["stdin"] = program.stdin(parsed, limits.wall_s)
             return OneRun(parsed, limits, endings).go(supervisor, program.source(), options)
@@ -94,11 +95,17 @@ def guest_options(parsed: Parsed, environ: dict[str, str]) -> dict[str, Any]:
     return options
 
 
-def start_supervisor(limits: Limits, image: Given | None) -> Supervisor:
-    """Start a supervisor for one run at a time."""
+def start_supervisor(parsed: Parsed, limits: Limits) -> Supervisor:
+    """Return a supervisor for one run at a time, behind the walls that are asked for.
+
+    Raises:
+        UsageError: the image or the walls are none that we know.
+    """
     from executor.api import Supervisor
 
-    return Supervisor(image_from(image), limits=limits, cells=1, isolate="inline")
+    image = image_from(parsed.last(IMAGE.name))
+    jail = convert.jail(parsed.last(JAIL.name))
+    return Supervisor(image, limits=limits, cells=1, isolate="inline", jail=jail)
 
 
 def image_from(given: Given | None) -> Image | None:

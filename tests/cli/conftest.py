@@ -26,6 +26,12 @@ def environment(**more: str) -> dict[str, str]:
     return {name: os.environ[name] for name in kept if name in os.environ} | more
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _built() -> None:
+    """Build the image first, so that no test meets a progress line."""
+    subprocess.run([*COMMAND, "image", "build", "-q"], cwd=ROOT, env=environment(), check=True)
+
+
 @pytest.fixture
 def cellblock() -> Cellblock:
     """Run the command to its end: `cellblock("run", "-c", "1", stdin=b"", NAME="value")`."""

@@ -62,6 +62,7 @@ def test_help_goes_to_standard_output_and_is_no_failure(
         (["run", "-c", "1", "--file", "no-such"], "--file no-such: cannot read"),
         (["run", "-c", "1", "--result", "a b"], "--result must name a global"),
         (["run", "-c", "1", "--timout", "1"], "unknown option --timout; did you mean --timeout?"),
+        (["run", "-c", "1", "--jail", "soft"], "--jail must be full, light, none, not 'soft'"),
         (["repl", "x"], "cellblock repl takes no 'x'"),
         (["image"], "say what to do: cellblock image build"),
         (["completion", "csh"], "name one shell"),
