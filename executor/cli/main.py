@@ -22,15 +22,32 @@ def main() -> None:
     if argv[:1] and argv[0] in _NEEDS_CELL and not set(argv) & set(_ASKS_HELP):
         from executor.loop.launch import launch_ahead
 
-        launch_ahead(jailed=sys.platform == "linux" and not _names_a_jail(argv))
+        jailed = sys.platform == "linux" and not _names(argv, "--jail")
+        launch_ahead(jailed=jailed)
+        if jailed and not _names(argv, "--image") and not _names(argv, "--fuel"):
+            _begin_ahead()
     from executor.cli.commands import run_command
 
     os._exit(run_command(argv))
 
 
-def _names_a_jail(argv: list[str]) -> bool:
-    """Return whether a jail is chosen; which one is found out later, and nothing waits for it."""
-    return "CELLBLOCK_JAIL" in os.environ or any(word.startswith("--jail") for word in argv)
+def _names(argv: list[str], flag: str) -> bool:
+    """Return whether a flag is chosen; what it says is found out later, and nothing waits for it."""
+    variable = f"CELLBLOCK_{flag.removeprefix('--').upper()}"
+    return variable in os.environ or any(word.startswith(flag) for word in argv)
+
+
+def _begin_ahead() -> None:
+    """Let the zygote load the base image and enter its jail while we import the rest."""
+    from executor.loop.zygotes import begin_ahead
+    from sandboxes.wasm.image import quick_path
+
+    try:
+        known = quick_path()
+        if known is not None:
+            begin_ahead(known.path)
+    except Exception:  # noqa: BLE001, S110 - whatever it is, the real start will tell
+        pass
 
 
 def open_missing_descriptors() -> None:

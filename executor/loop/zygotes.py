@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from executor.loop.launch import ZYGOTE_MAIN, take_ahead
+from executor.loop.launch import ZYGOTE_MAIN, find_library, take_ahead
 from executor.loop.spawn import Death, Spawned, SpawnOwner, describe_exit
 from executor.loop.spool import make_scratch
 from executor.restart import Backoff, BackoffPolicy, system_jitter
@@ -133,23 +133,16 @@ class ZygoteSpawner:
             if zygote.client is not None:
                 zygote.client.close()
         self._zygotes.clear()
+        while _begun:
+            _begun.popitem()[1].close()
 
     # --- parts -----------------------------------------------------------------------------------
     def _zygote_for(self, pool: DefinePool) -> _Zygote:
         key = pool.image_path, pool.fuel, pool.programs
         zygote = self._zygotes.get(key)
         if zygote is None:
-            recipe = Recipe(
-                jail=self._jail,
-                preload="sandboxes.cell:preload",
-                preload_arguments=(
-                    pool.kind,
-                    pool.image_path,
-                    "fuel" if pool.fuel else "",
-                    *pool.programs,
-                ),
-                meters="sandboxes.cell:open_meters",
-                import_paths=(self._library_path,),
+            recipe = _recipe(
+                self._jail, self._library_path, pool.image_path, pool.fuel, pool.programs
             )
             zygote = _Zygote(recipe, Backoff(BackoffPolicy(), system_jitter))
             self._zygotes[key] = zygote
@@ -174,8 +167,8 @@ class ZygoteSpawner:
     def _start(self, zygote: _Zygote) -> None:
         assert self._selector is not None
         try:
-            zygote.client = ZygoteClient.start(
-                zygote.recipe, python=self._python, ahead=take_ahead(ZYGOTE_MAIN)
+            zygote.client = _begun.pop(zygote.recipe, None) or ZygoteClient.start(
+                zygote.recipe, python=self._python
             )
         except OSError as error:
             self._failed(zygote, f"cannot be started: {error.strerror}")
@@ -265,6 +258,38 @@ class ZygoteSpawner:
             wanted.close()
             self._zygote_of.pop(wanted.number, None)
             self._owner.cell_not_spawned(wanted.number, Death(cause))
+
+
+def begin_ahead(image_path: str) -> None:
+    """Tell the zygote that was launched ahead what it is to be, before a loop asks for it.
+
+    Args:
+        image_path: the compiled image of the plain pool that will be defined.
+    """
+    ahead, library_path = take_ahead(ZYGOTE_MAIN), find_library()
+    if ahead is not None and library_path is not None:
+        recipe = _recipe(own_jail("full"), library_path, image_path)
+        _begun[recipe] = ZygoteClient.start(recipe, ahead=ahead)
+
+
+#: Zygotes that were begun ahead, for the first loop that asks for such a one.
+_begun: dict[Recipe, ZygoteClient] = {}
+
+
+def _recipe(
+    jail: Jail,
+    library_path: str,
+    image_path: str,
+    fuel: bool = False,
+    programs: tuple[str, ...] = (),
+) -> Recipe:
+    return Recipe(
+        jail=jail,
+        preload="sandboxes.cell:preload",
+        preload_arguments=("wasm", image_path, "fuel" if fuel else "", *programs),
+        meters="sandboxes.cell:open_meters",
+        import_paths=(library_path,),
+    )
 
 
 def own_jail(strength: str) -> Jail:
