@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _names(argv: list[str], flag: str) -> bool:
-    """Return whether a flag is chosen; what it says is found out later, and nothing waits for it."""
+    """Return whether a flag is chosen; what it says is found out later."""
     variable = f"CELLBLOCK_{flag.removeprefix('--').upper()}"
     return variable in os.environ or any(word.startswith(flag) for word in argv)
 

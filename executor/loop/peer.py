@@ -31,6 +31,7 @@ class Peer:
         sock.setblocking(False)
         self.sock = sock
         self.waiting_bytes = 0
+        self.sent_bytes = 0
         self.received_bytes = 0
         self._decoder = FrameDecoder(kinds=kinds, limit_bytes=limit_bytes)
         self._outgoing: deque[memoryview] = deque()
@@ -95,6 +96,7 @@ class Peer:
             except OSError as error:
                 raise PeerClosed from error
             self.waiting_bytes -= sent
+            self.sent_bytes += sent
             while sent:
                 first = self._outgoing[0]
                 if sent < first.nbytes:
@@ -102,6 +104,11 @@ class Peer:
                     break
                 sent -= first.nbytes
                 self._outgoing.popleft()
+
+    @property
+    def queued_bytes(self) -> int:
+        """How many bytes were given to `send`; that many are sent once the last of them is."""
+        return self.sent_bytes + self.waiting_bytes
 
     def close(self) -> None:
         """Close the socket. Idempotent."""

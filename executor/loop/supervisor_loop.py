@@ -7,6 +7,8 @@ Rule 1: nothing here decides; what to start, stop, refuse or kill is an action o
 Rule 2: nothing here blocks but the one `select`, and its timeout is the core's `wake_at`.
 Rule 3: a cell that says what it must not say at that moment is killed; it costs its own run.
 Rule 4: when the host's pipe ends, every cell is killed and the loop is over.
+Rule 5: a cell gets a run only after the host's socket took the word that it was placed: a run of
+        which the host has no such word when the loop dies has not begun, and may go to another.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import os
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
@@ -24,6 +27,7 @@ from executor.loop.lateness import Lateness
 from executor.loop.peer import Peer, PeerClosed
 from executor.loop.spawn import Death, Spawned, Spawner
 from executor.loop.spool import FOLDER_MODE, remove_cell_folders
+from executor.loop.watch import HEADROOM_BYTES, PERIOD_S, Beat, look
 from executor.pool import (
     Action,
     BreakerOpened,
@@ -95,7 +99,13 @@ class SupervisorLoop:
     """Owns the cells of one supervisor. Not thread-safe: one thread calls `run`."""
 
     def __init__(
-        self, host: socket.socket, core: PoolCore, spawner: Spawner, *, spool_path: str
+        self,
+        host: socket.socket,
+        core: PoolCore,
+        spawner: Spawner,
+        *,
+        spool_path: str,
+        headroom_bytes: int = HEADROOM_BYTES,
     ) -> None:
         self._host = Peer(host, kinds=HOST_SENDS, limit_bytes=FRAME_BYTES_MAX)
         self._core = core
@@ -111,7 +121,11 @@ class SupervisorLoop:
         #: Dead cells whose spawner has not said how they ended, and until when to wait for it.
         self._unburied: dict[int, float] = {}
         self._cell_of_run: dict[int, CellLink] = {}
+        #: Runs that have a cell and wait for the host to be told: up to which byte, cell, run.
+        self._placed: deque[tuple[int, int, int]] = deque()
+        self._headroom_bytes = headroom_bytes
         self._lateness = Lateness()
+        self._beat, self._look_beat = Beat(BEAT_S), Beat(PERIOD_S)
         self._is_closed = False
         self._reads_cells = True
         self._host_mask = READ
@@ -131,21 +145,28 @@ class SupervisorLoop:
             self._end()
 
     def _turn(self) -> None:
-        wake_at = self._wake_at()
+        due = self._wake_at()
         now = self._clock()
-        if self._cell_of_run and (wake_at is None or wake_at > now + BEAT_S):
-            wake_at = now + BEAT_S
+        is_busy = bool(self._cell_of_run)
+        beat_at = self._beat.plan(now, is_wanted=is_busy)
+        look_at = self._look_beat.plan(now, is_wanted=is_busy)
+        wake_at = min((at for at in (due, beat_at, look_at) if at is not None), default=None)
         ready = self._selector.select(None if wake_at is None else max(0.0, wake_at - now))
         now = self._clock()
-        if not ready and wake_at is not None:
-            self._lateness.note(now - wake_at)
+        # Late is late, also where a frame was what ended the wait.
+        for planned_at in (due, self._beat.take(now)):
+            if planned_at is not None and now >= planned_at:
+                self._lateness.note(now - planned_at)
         # What a cell still said is read before its death is noted: sockets come before processes.
         ready.sort(key=lambda entry: isinstance(entry[0].fileobj, int))
         for key, mask in ready:
             handler: Callable[[int], None] = key.data
             handler(mask)
-        if wake_at is not None and now >= wake_at:
+        if due is not None and now >= due:
             self._advance(self._clock())
+        if self._look_beat.take(now) is not None:
+            for seen in look([(cell.number, cell.spawned.pid) for cell in self._cells.values()]):
+                self._feed(seen)
 
     def _wake_at(self) -> float | None:
         due = [self._core.wake_at(), self._spawner.wake_at(), *self._unburied.values()]
@@ -173,6 +194,7 @@ class SupervisorLoop:
     def _on_host(self, mask: int) -> None:
         if mask & WRITE:
             self._host.flush()
+            self._give_placed()
         if mask & READ:
             for frame in self._host.receive():
                 self._take_from_host(frame)
@@ -213,6 +235,7 @@ class SupervisorLoop:
                         message.cells_max,
                         message.spares,
                         message.queue_max,
+                        rss_bytes_max=message.memory_bytes + self._headroom_bytes,
                         on_demand=message.on_demand,
                     )
                 )
@@ -311,7 +334,7 @@ class SupervisorLoop:
         for action in actions:
             match action:
                 case StartRun(number, run_id, queued_s):
-                    self._start(self._cells[number], run_id, queued_s)
+                    self._start(number, run_id, queued_s)
                 case SpawnCell(number, pool):
                     self._spawn(number, pool)
                 case InterruptRun(number, run_id, verdict):
@@ -342,14 +365,24 @@ class SupervisorLoop:
         self._submitted.pop(run_id, None)
         self._early.pop(run_id, None)
 
-    def _start(self, cell: CellLink, run_id: int, queued_s: float) -> None:
+    def _start(self, number: int, run_id: int, queued_s: float) -> None:
+        self._tell_host(Placed(number, round(queued_s * 1e6)), run_id)
+        self._placed.append((self._host.queued_bytes, number, run_id))
+        self._give_placed()
+
+    def _give_placed(self) -> None:
+        while self._placed and self._placed[0][0] <= self._host.sent_bytes:
+            _, number, run_id = self._placed.popleft()
+            if run_id in self._submitted:  # else it was lost meanwhile
+                self._give(self._cells[number], run_id)
+
+    def _give(self, cell: CellLink, run_id: int) -> None:
         submit, buffers = self._submitted.pop(run_id)
         self._cell_of_run[run_id] = cell
         parts = encode_parts(_RUN, run_id, bytes(buffers[0]), buffers[1:])
         cell.give(run_id, parts, self._spool_path, submit.spooled)
         for frame in self._early.pop(run_id, ()):
             cell.forward(frame)
-        self._tell_host(Placed(cell.number, round(queued_s * 1e6)), run_id)
 
     def _interrupt(self, number: int, run_id: int, verdict: Verdict) -> None:
         cell = self._cells.get(number)
