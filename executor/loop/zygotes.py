@@ -13,13 +13,13 @@ import selectors
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from executor.loop.launch import ZYGOTE_MAIN, find_library, take_ahead
 from executor.loop.spawn import Death, Spawned, SpawnOwner, describe_exit
 from executor.loop.spool import make_scratch
 from executor.restart import Backoff, BackoffPolicy, system_jitter
 from protocol.messages import DefinePool
+from protocol.structs import field, frozen, mutable
 from sandboxes.cell_plan import wish_for
 from sandboxes.jail.identity import PLAIN_UID
 from sandboxes.jail.plan import Jail
@@ -40,7 +40,7 @@ from sandboxes.zygote_client import (
 FAILURES_MAX = 3
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Wanted:
     """A cell that was asked for; `theirs` is its end of the socket until it is forked."""
 
@@ -57,7 +57,7 @@ class _Wanted:
         self.theirs.close()
 
 
-@dataclass(slots=True, eq=False)
+@mutable
 class _Zygote:
     """One zygote, alive or waiting to be started again."""
 
