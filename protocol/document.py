@@ -14,7 +14,16 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from protocol import VERSION_MAX, VERSION_MIN, conversation, frames, messages, reading, values
+from protocol import (
+    VERSION_MAX,
+    VERSION_MIN,
+    conversation,
+    frames,
+    messages,
+    parts,
+    reading,
+    values,
+)
 from protocol.fields import AtMost, Between
 from protocol.messages import (
     CELL_SENDS,
@@ -106,7 +115,7 @@ def _parts() -> list[type]:
         hint = waiting.pop(0)
         arguments = typing.get_args(hint)
         waiting += [a for a in arguments if not isinstance(a, str | Between | AtMost)]
-        is_own = isinstance(hint, type) and hint.__module__ == messages.__name__
+        is_own = isinstance(hint, type) and hint.__module__ in (messages.__name__, parts.__name__)
         if is_own and hint not in found:
             if hint not in KINDS:
                 found[hint] = None
