@@ -167,3 +167,22 @@ def test_the_way_to_a_cell_imports_nothing_costly() -> None:
     ).stdout.split()
 
     assert not {"dataclasses", "enum", "typing", "re", "signal", "socket", "json"} & set(loaded)
+
+
+def test_a_run_imports_none_of_the_costly_modules() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "executor.cli", "run", "-c", "print(1)"],
+        capture_output=True,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        check=True,
+        text=True,
+    )
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+    assert "executor.api" in loaded
+    assert not loaded & {
+        *("argparse", "asyncio", "concurrent.futures", "dataclasses", "importlib.metadata"),
+        *("inspect", "logging", "pathlib", "pydantic", "shtab", "subprocess", "tempfile"),
+        *("tqdm", "wasmtime"),
+    }
