@@ -46,7 +46,7 @@ class Flattener:
         self._is_circular = is_circular
         self._is_careful = is_careful
         self._numbers: dict[int, int] = {}
-        #: Parts made on the way, so that no other object takes over the identity of one.
+        #: Parts that were made to look for shells, so that nothing takes over the identity of one.
         self._alive: list[list[object]] = []
         self._classes: dict[type, RecordClass] = {}
         self._nodes: list[list[object]] = []
@@ -102,7 +102,6 @@ class Flattener:
                     row = self._row(part, parts)
                 except KeyError:  # one of the parts waits for this very object
                     raise Circular from None
-                self._alive.append(parts)
             numbers[identity] = len(objects)
             nodes.append(row)
             objects.append(part)

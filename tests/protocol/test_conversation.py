@@ -123,6 +123,8 @@ def test_a_cell_says_hello_runs_twice_and_gives_up_byte_by_byte() -> None:
 
         assert list(receiver.receive(data)) == [(MESSAGES[cls], True)]
         assert loop.conversation.state is cell.conversation.state
+        has_run = loop.conversation.state in (CellState.RUNNING, CellState.CALLING)
+        assert loop.conversation.run_id == cell.conversation.run_id == (7 if has_run else 0)
 
     assert loop.conversation.state is CellState.FAILED
 

@@ -108,6 +108,12 @@ def test_a_node_may_not_refer_to_itself_or_to_a_later_one() -> None:
     refused(table([["tuple", []]], root=[-1]))
 
 
+def test_a_table_nested_deeper_than_rows_are_is_refused_before_it_is_parsed() -> None:
+    deep = b"[" * 3_000 + b"]" * 3_000
+    with pytest.raises(RemoteProtocolError, match="not a table"):
+        decode(b'#[[0],[],[["list",[' + deep + b"]]]]")
+
+
 @pytest.mark.parametrize("reference", [[True], [0.0], ["0"], [None], [], [0, 0], [[0]], {"0": 0}])
 def test_a_reference_is_one_number_and_nothing_like_it(reference: Any) -> None:
     rows: list[Any] = [["tuple", []], ["tuple", []]]

@@ -211,6 +211,23 @@ def _fits(value: object, budget: Budget) -> bool:
     return True
 
 
+@pytest.mark.parametrize(
+    "make", [lambda x: [x], lambda x: (x,), lambda x: {1: x}, lambda x: {"a": x}, lambda x: Row(x)]
+)
+@pytest.mark.parametrize("levels", [1, 2, 9, 100])
+def test_depth_is_the_number_of_containers_within_each_other(
+    make: Callable[[object], object], levels: int
+) -> None:
+    value: object = 1
+    for _ in range(levels):
+        value = make(value)
+    encoded = encode(value, budget=Budget(depth_max=levels))
+    decode(encoded.body, budget=Budget(depth_max=levels))
+    assert isinstance(refusal(value, budget=Budget(depth_max=levels - 1)), BudgetExceeded)
+    with pytest.raises(BudgetExceeded):
+        decode(encoded.body, budget=Budget(depth_max=levels - 1))
+
+
 def test_values_and_keys_are_counted_and_text_is_not() -> None:
     for value, nodes in [(1, 1), ("a,b:[{" * 9, 1), ([1, 2], 3), ({"a": 1, "b,": 2}, 5), ([[]], 3)]:
         encode(value, budget=Budget(nodes_max=nodes))
