@@ -120,11 +120,11 @@ class Backend(Protocol):
     """A loaded image: makes fresh sandboxes."""
 
     def fresh(self, order: Order | None = None) -> Sandbox:
-        """Return a warmed, never used sandbox.
+        """Return a never used sandbox.
 
         Args:
-            order: the run it is for, where the sandbox depends on it (mounts, memory, fuel, another
-                program); `None` for one that goes into stock.
+            order: the run that waits for it, which it may depend on; `None` for one that goes into
+                stock, and is warmed up.
         """
         ...
 

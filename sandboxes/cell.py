@@ -80,9 +80,21 @@ class Channel:
             os._exit(0)  # the supervisor is gone: nobody is left to run for
         yield from self._decoder.feed(data)
 
-    def send(self, message: Message, run_id: int = 0, buffers: Sequence[Buffer] = ()) -> None:
-        """Send one message whole. Blocks while the supervisor does not read."""
+    def send(
+        self,
+        message: Message,
+        run_id: int = 0,
+        buffers: Sequence[Buffer] = (),
+        *,
+        then: Message | None = None,
+    ) -> None:
+        """Send one message whole, and one more that belongs to no run with it.
+
+        Blocks while the supervisor does not read.
+        """
         parts: list[Buffer] = encode_message(message, run_id, buffers)
+        if then is not None:
+            parts += encode_message(then)
         with self._send_lock:
             if len(parts) > 1 and sum(len(part) for part in parts) < READ_BYTES_MIN:
                 parts = [b"".join(parts)]
@@ -203,19 +215,14 @@ class Cell:
         done, buffers = run.done(ended, start_us=start_us)
         # An interrupt that came too late for this run would end the next one in the same sandbox.
         kept = session != 0 and ended.reusable and run.interrupted is None
-        # The answer goes first: closing a sandbox and making another takes longer than a run.
-        self._channel.send(done, run.run_id, buffers)
+        # Answer and readiness go first: closing a sandbox and making another take longer than a
+        # run. With no stock left, a run that comes at once gets one that is not warmed up.
+        self._channel.send(done, run.run_id, buffers, then=self._ready())
         if kept:
             self._sessions[session] = sandbox
         else:
             self._sessions.pop(session, None)
-        if self._stock:
-            self._say_ready()
-        if not kept:
             self._close(sandbox)
-        if not self._stock:
-            self._restock(1)
-            self._say_ready()
         while len(self._stock) < self._setup.stock and self._inbox.empty():
             self._restock(len(self._stock) + 1)
 
@@ -243,7 +250,10 @@ class Cell:
             self._stock.append(self._backend.fresh())
 
     def _say_ready(self) -> None:
-        self._channel.send(Ready(stock=len(self._stock), heap_bytes=self._backend.heap_bytes()))
+        self._channel.send(self._ready())
+
+    def _ready(self) -> Ready:
+        return Ready(stock=len(self._stock), heap_bytes=self._backend.heap_bytes())
 
     @staticmethod
     def _close(sandbox: Sandbox | None) -> None:

@@ -94,11 +94,16 @@ class Cell:
     rss_bytes: int = 0
 
 
+#: A cell that answered a run this long ago has filled up its stock: 2 ms for each sandbox.
+REFILL_S = 0.004
+
+
 class Shelf:
     """The idle cells of a pool, so that the best one for a run is at hand.
 
     Last in, first out, among cells that keep equally many sessions: caches stay warm, and what is
-    not needed stays idle long enough to be let go.
+    not needed stays idle long enough to be let go. But a cell that has just answered makes a new
+    sandbox, which takes some milliseconds, so while it does the one idle for longest is better.
     """
 
     __slots__ = ("_due", "_rows", "count")
@@ -118,11 +123,14 @@ class Shelf:
         del self._row(cell)[cell]
         self.count -= 1
 
-    def any(self) -> Cell | None:
+    def any(self, now: float) -> Cell | None:
         """Return the cell for a run of no session: it keeps few, and stays if possible."""
         for row in self._rows:
             if row:
-                return next(reversed(row))
+                newest = next(reversed(row))
+                if newest.runs == 0 or now - newest.idle_since >= REFILL_S:
+                    return newest
+                return next(iter(row))
         return next(reversed(self._due), None)
 
     def roomy(self) -> Cell | None:

@@ -72,7 +72,7 @@ class Pool:
             return False
         session = run.session
         if session is None:
-            cell = self.shelf.any()
+            cell = self.shelf.any(now)
         elif session.cell is not None:
             cell = session.cell if session.cell.state is CellState.IDLE else None
         else:
@@ -133,7 +133,7 @@ class Pool:
             if lane is None:
                 return
             if cell is None:
-                cell = self.shelf.any()
+                cell = self.shelf.any(now)
                 assert cell is not None, "the shelf counts a cell that it has not"
             run = lane.pop()
             run.lane = None

@@ -58,8 +58,9 @@ class PythonSandbox:
         floor_bytes: int,
         spool_path: str,
         scratch_path: str = "",
+        warms_up: bool = True,
     ) -> None:
-        """Instantiate the guest and warm it up.
+        """Instantiate the guest, and warm it up.
 
         Args:
             component: the loaded image.
@@ -69,6 +70,7 @@ class PythonSandbox:
             floor_bytes: what it has from its beginning.
             spool_path: the folder of large inputs, or "".
             scratch_path: the cell's own folder for files, or "".
+            warms_up: off for a run that waits: warming up takes longer than it saves.
 
         Raises:
             SandboxBroken: the image does not do what a guest of ours does.
@@ -89,7 +91,8 @@ class PythonSandbox:
             self._store.limit_memory(max(memory_bytes, floor_bytes))
             self._store.set_wasi()
             self._function = component.instantiate(self._store, export)
-            self._warm_up()
+            if warms_up:
+                self._warm_up()
         except BaseException:
             self.close()
             raise
