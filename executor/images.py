@@ -10,8 +10,7 @@ from sandboxes.errors import ImageError
 
 if TYPE_CHECKING:
     from protocol.limits import Limits
-    from sandboxes.wasm.image import Compiled
-    from sandboxes.wasm.image import Image as ImageGiven
+    from sandboxes.wasm.image import Compiled, Image as ImageGiven
 
 
 def compiled_image(image: ImageGiven | None, fuel: bool, *, is_quick: bool) -> Compiled:

@@ -26,9 +26,9 @@ from protocol.messages import (
     Output,
     Placed,
     Progress,
+    Refused as RefusedMessage,
     Verdict,
 )
-from protocol.messages import Refused as RefusedMessage
 
 if TYPE_CHECKING:
     import codecs

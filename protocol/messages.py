@@ -31,14 +31,16 @@ from protocol.fields import (
     Path,
     Text,
 )
-from protocol.parts import Error as Error
-from protocol.parts import File as File
-from protocol.parts import Mount as Mount
-from protocol.parts import RunLimits as RunLimits
-from protocol.parts import Timings as Timings
-from protocol.parts import Usage as Usage
-from protocol.parts import Variable as Variable
-from protocol.parts import Verdict as Verdict
+from protocol.parts import (
+    Error as Error,
+    File as File,
+    Mount as Mount,
+    RunLimits as RunLimits,
+    Timings as Timings,
+    Usage as Usage,
+    Variable as Variable,
+    Verdict as Verdict,
+)
 from protocol.structs import field, frozen
 
 

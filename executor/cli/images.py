@@ -15,7 +15,8 @@ from executor.cli.commands import no_words, say
 from executor.cli.flags import ALL, JSON, NAME, PACKAGE, PREIMPORT, QUIET, Given, Parsed, UsageError
 
 if TYPE_CHECKING:
-    from sandboxes.wasm.image import Image, Stored
+    from sandboxes.wasm.image import Image
+    from sandboxes.wasm.stored import Stored
 
 NAME_CHARS_MAX = 64
 _RECORD_BYTES_MAX = 1 << 20
@@ -44,7 +45,7 @@ def build(parsed: Parsed) -> int:
 
 def show(parsed: Parsed) -> int:
     """Print what is in the cache: a table, or JSON."""
-    from sandboxes.wasm.image import list_images
+    from sandboxes.wasm.stored import list_images
 
     no_words(parsed, "image list")
     stored, names = list_images(), _names()
@@ -61,10 +62,10 @@ def show(parsed: Parsed) -> int:
 
 def prune(parsed: Parsed) -> int:
     """Delete what no longer fits, with `--all` everything, and print how much that was."""
-    from sandboxes.wasm import image
+    from sandboxes.wasm import stored
 
     no_words(parsed, "image prune")
-    removed = image.prune(everything=parsed.on(ALL.name))
+    removed = stored.prune(everything=parsed.on(ALL.name))
     if not parsed.on(QUIET.name):
         freed = f"{sum(one.size_bytes for one in removed) / 1e6:.0f} MB"
         say(f"deleted {len(removed)} of the cache's files, {freed}\n")

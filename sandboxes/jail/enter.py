@@ -29,8 +29,8 @@ from sandboxes.jail import (
     rlimits,
     root,
     seccomp,
+    steps as s,
 )
-from sandboxes.jail import steps as s
 from sandboxes.jail.filters import Files, Kind, filter_for
 
 #: A directory that the zygote's root is built on, hidden by it from then on.

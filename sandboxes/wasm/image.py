@@ -3,7 +3,6 @@
     ensure(image)            what a supervisor calls: builds what is missing, checks every byte
     quick_path(image)        what a command line calls first: no build, no heavy import, or `None`
     compile_module(program)  the same care for any other .wasm program
-    list_images(), prune()   what is in the cache
 
 Rule 1: nothing is loaded that does not fit its record; it is built anew, silently but for progress.
 Rule 2: building and compiling happen in processes made for it; see `sandboxes.wasm.build`.
@@ -76,22 +75,6 @@ class Compiled:
     sha256: str
     key: str
     kind: Kind = "code"
-
-
-class Stored(NamedTuple):
-    """One file in the cache, for people.
-
-    Args:
-        is_current: it fits the sources, the machine and the release of wasmtime at hand.
-        created: seconds since the epoch.
-    """
-
-    key: str
-    kind: Kind
-    size_bytes: int
-    created: float
-    packages: tuple[str, ...]
-    is_current: bool
 
 
 class _Guest(NamedTuple):
@@ -366,60 +349,3 @@ def _compile_program(
     found = run(command, build, shown, seconds_max=seconds_max, is_untrusted=True)
     kept: Kind = "component" if found == "component" else "module"
     return _keep(build, output, kept, keys.runtime_key(), ())
-
-
-# --- looking after the cache ---------------------------------------------------------------------
-def list_images() -> list[Stored]:
-    """Return what is in the cache, oldest first.
-
-    Raises:
-        ImageError: the cache is not the user's alone.
-    """
-    cache = Cache(location())
-    if not cache.check():
-        return []
-    return [
-        Stored(
-            r.key, r.kind, r.size_bytes, r.created, r.packages, is_current=_is_current(r)
-        )
-        for r in cache.records()
-    ]  # fmt: skip
-
-
-def prune(*, everything: bool = False) -> list[Stored]:
-    """Remove what no longer fits, or `everything`; what is being built just now stays.
-
-    Returns:
-        What was removed.
-
-    Raises:
-        ImageError: the cache is not the user's alone.
-    """
-    cache = Cache(location())
-    if not cache.check():
-        return []
-    removed = []
-    for record in cache.records():
-        is_current = _is_current(record)
-        if (everything or not is_current) and cache.remove(record):
-            removed.append(
-                Stored(
-                    record.key,
-                    record.kind,
-                    record.size_bytes,
-                    record.created,
-                    record.packages,
-                    is_current,
-                )
-            )
-    cache.sweep()
-    return removed
-
-
-def _is_current(record: Record) -> bool:
-    try:
-        return record.needs == (
-            keys.sources_key() if record.kind == "guest" else keys.runtime_key()
-        )
-    except ImageError:
-        return False

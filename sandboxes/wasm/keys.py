@@ -38,6 +38,7 @@ PACKED: Final = (
     "sandboxes/wasm/__init__.py",
     "sandboxes/wasm/guest",
     "sandboxes/wasm/wire.py",
+    "sandboxes/wasm/wire_parts.py",
 )
 #: What else decides how a guest is built and compiled.
 _BUILDERS: Final = ("build.py",)

@@ -29,6 +29,9 @@ LIGHT = (
 )
 HEAVY = {"asyncio", "pydantic", "wasmtime", "logging", "inspect", "multiprocessing"}
 
+#: Compiles methods from the names of fields in our own source, as `dataclasses` does.
+MAKES_METHODS = "protocol/structs.py"
+
 
 def sources() -> list[Path]:
     return sorted(p for layer in LAYERS for p in (ROOT / layer).rglob("*.py"))
@@ -94,4 +97,4 @@ def test_nothing_that_came_from_outside_is_unpickled_or_evaluated(source: Path) 
         for node in ast.walk(tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     }
-    assert not called & {"eval", "exec"}
+    assert not called & ({"eval", "exec"} - ({"exec"} if names(source) == MAKES_METHODS else set()))

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from protocol.errors import BudgetExceeded, ProtocolError, RemoteProtocolError
 from protocol.values import Budget, decode, encode

@@ -6,8 +6,7 @@ import json
 import random
 import tracemalloc
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from protocol.values.shape import count_nodes, is_deeper
 

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from executor import Limits, Outcome, SessionLost, SupervisorLost, Verdict
-from executor import launch as launching
+from executor import Limits, Outcome, SessionLost, SupervisorLost, Verdict, launch as launching
 from executor.client import Client
 from executor.launch import Launcher
 from executor.options import Defaults, Plan, make_plan

@@ -8,8 +8,7 @@ import traceback
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sandboxes.wasm import wire
 from sandboxes.wasm.guest import cells, failures

@@ -6,8 +6,7 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from sandboxes.wasm import wire
 from sandboxes.wasm.guest import ports, streams

@@ -11,7 +11,7 @@ import pytest
 
 from protocol.messages import Verdict
 from sandboxes.errors import ImageError
-from sandboxes.wasm import backend, image, keys, packages
+from sandboxes.wasm import backend, image, keys, packages, stored
 from sandboxes.wasm.build import INSIDE, lay_out
 from sandboxes.wasm.cache import Cache, location
 from sandboxes.wasm.image import Image
@@ -231,11 +231,11 @@ def test_a_built_image_is_found_at_once_and_listed_with_its_packages(
 
     assert image.quick_path(wanted) == compiled
     assert image.ensure(wanted, progress=None) == compiled
-    assert [(one.kind, one.packages, one.is_current) for one in image.list_images()] == [
+    assert [(one.kind, one.packages, one.is_current) for one in stored.list_images()] == [
         ("guest", ("early", "tiny==1.0"), True),
         ("code", ("early", "tiny==1.0"), True),
     ]
-    assert image.prune() == []
+    assert stored.prune() == []
 
 
 def test_damaged_code_of_an_image_is_noticed_and_compiled_anew(

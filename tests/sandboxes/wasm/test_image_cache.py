@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes.errors import ImageError
-from sandboxes.wasm import image, keys
+from sandboxes.wasm import image, keys, stored
 from sandboxes.wasm.cache import Cache, location
 
 ROOT = Path(__file__).parents[3]
@@ -162,7 +162,7 @@ def test_a_cache_that_others_can_write_to_is_refused_with_the_fix(home: Path, mo
     compiled()
     home.chmod(mode)
 
-    for use in (compiled, image.ensure, image.list_images, image.prune):
+    for use in (compiled, image.ensure, stored.list_images, stored.prune):
         with pytest.raises(ImageError, match=f"remove it with: rm -r {home}"):
             use()
     assert image.quick_path() is None
@@ -284,7 +284,7 @@ def test_a_build_at_hand_keeps_its_work_while_another_cleans(home: Path) -> None
     with cache.building("busy") as build:
         (Path(build.work) / "half").write_text("")
         compiled()
-        image.prune(everything=True)
+        stored.prune(everything=True)
         assert (Path(build.work) / "half").exists()
     assert not (home / "work" / "busy").exists()
 
@@ -365,22 +365,22 @@ def test_a_program_that_does_not_exist_is_named(tmp_path: Path) -> None:
 def test_what_is_in_the_cache_is_listed_oldest_first_and_removed_only_if_it_no_longer_fits(
     monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:
-    assert image.list_images() == image.prune() == []
+    assert stored.list_images() == stored.prune() == []
     made = [compiled(1), compiled(2)]
 
-    listed = image.list_images()
+    listed = stored.list_images()
     assert [one.key for one in listed] == [one.key for one in made]
     assert [one.size_bytes for one in listed] == [Path(one.path).stat().st_size for one in made]
     assert all(one.is_current and one.kind == "module" for one in listed)
-    assert image.prune() == []
+    assert stored.prune() == []
 
     monkeypatch.setattr(keys, "_cpu", lambda: b"flags: none")
     third = compiled(3)
-    removed = image.prune()
+    removed = stored.prune()
 
     assert {one.key for one in removed} == {one.key for one in made}
-    assert [one.key for one in image.list_images()] == [third.key]
-    assert [one.key for one in image.prune(everything=True)] == [third.key]
+    assert [one.key for one in stored.list_images()] == [third.key]
+    assert [one.key for one in stored.prune(everything=True)] == [third.key]
     assert not list(home.glob("files/*"))
 
 
@@ -389,7 +389,7 @@ def test_pruning_removes_files_that_killed_builders_left_without_a_record(home: 
     for name in ("dead.cwasm", "dead.wasm", "dead.request", "dead.json.123-4"):
         (home / "files" / name).write_bytes(b"")
 
-    assert image.prune() == []
+    assert stored.prune() == []
 
     assert {p.name for p in home.glob("files/*")} == {f"{kept.key}.json", f"{kept.key}.cwasm"}
 
