@@ -14,7 +14,7 @@ import gc
 import json
 import operator
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -87,34 +87,52 @@ def is_short_int(value: int) -> bool:
 def _count_plain_tree(root: object) -> int:
     """Return the nodes of `root` as `shape.count_nodes` counts them; 0 if it is no plain tree."""
     has_usual_limit = sys.get_int_max_str_digits() == DIGITS_MAX
-    parents: list[Collection[object]] = [(root,)]
+    lists: list[list[object]] = [[root]]
+    dicts: list[dict[str, object]] = []
     identities: set[int] = set()
-    nodes = containers_count = 0
+    nodes = suspects_count = 0
     for _ in range(PLAIN_DEPTH_MAX + 1):
-        kinds = set(map(type, chain.from_iterable(parents)))
-        nodes += sum(map(len, parents))
-        if not kinds <= _PLAIN or not (has_usual_limit or _has_short_ints(parents, kinds)):
+        kinds = set(map(type, _inside(lists, dicts)))
+        nodes += sum(map(len, lists)) + 2 * sum(map(len, dicts))
+        if not kinds <= _PLAIN:
+            return 0
+        if not has_usual_limit and int in kinds and not _has_short_ints(lists, dicts):
             return 0
         if kinds.isdisjoint(_CONTAINERS):
             return nodes
-        found = [x for x in chain.from_iterable(parents) if type(x) in _CONTAINERS]
-        dicts = [x for x in found if type(x) is dict]
+        found: list[Any] = [x for x in _inside(lists, dicts) if type(x) in _CONTAINERS]
+        suspects = _perhaps_shared(found)
+        identities.update(map(id, suspects))
+        suspects_count += len(suspects)
+        if len(identities) != suspects_count:
+            return 0  # shared or circular
+        lists = [x for x in found if type(x) is list] if list in kinds else []
+        dicts = [x for x in found if type(x) is dict] if dict in kinds else []
         if not _TEXT_ALONE.issuperset(map(type, chain.from_iterable(dicts))):
             return 0
-        identities.update(map(id, found))
-        containers_count += len(found)
-        if len(identities) != containers_count:
-            return 0  # shared or circular
-        nodes += sum(map(len, dicts)) + sum(map(operator.not_, found))
-        parents = [x for x in found if type(x) is list]
-        parents += map(dict.values, dicts)
+        nodes += sum(map(operator.not_, found))
     return 0
 
 
-def _has_short_ints(parents: list[Collection[object]], kinds: set[type]) -> bool:
-    if int not in kinds:
-        return True
-    return all(is_short_int(x) for x in chain.from_iterable(parents) if type(x) is int)
+def _inside(lists: list[list[object]], dicts: list[dict[str, object]]) -> Iterator[object]:
+    # The views of the dicts are made and dropped one by one: kept, the collector would visit them.
+    return chain(chain.from_iterable(lists), chain.from_iterable(map(dict.values, dicts)))
+
+
+def _perhaps_shared(found: list[Any]) -> list[Any]:
+    """Return those of `found` that more than one container, or somebody else, refers to.
+
+    Within a value most containers have one reference, from the container around them. To count
+    references costs a fifth of what it costs to tell identities apart.
+    """
+    counts = list(map(sys.getrefcount, found))
+    if max(counts) <= _LEAST_REFERENCES:
+        return []
+    return [x for x, count in zip(found, counts, strict=True) if count > _LEAST_REFERENCES]
+
+
+def _has_short_ints(lists: list[list[object]], dicts: list[dict[str, object]]) -> bool:
+    return all(is_short_int(x) for x in _inside(lists, dicts) if type(x) is int)
 
 
 # --- text ----------------------------------------------------------------------------------------
@@ -135,6 +153,9 @@ def _int_in_pieces(text: str) -> int:
     return -number if text[0] == "-" else number
 
 
+_PROBE: list[list[object]] = [[]]
+# What a container has that is in one other and in `found`, counted the way `_perhaps_shared` does.
+_LEAST_REFERENCES = min(map(sys.getrefcount, [x for x in _PROBE]))  # noqa: C416 - in two lists
 _LONG_INT: int = 10**_DIGITS_AT_ONCE
 # `float` makes a new nan each time, so that two of them stay two keys of a dict.
 _USUAL = json.JSONDecoder(parse_constant=float)
