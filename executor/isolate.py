@@ -102,6 +102,15 @@ def start(kind: IsolateKind, *, jail: JailKind = "none") -> Connection:
     return Connection(ours, options.spool_path, wait)
 
 
+def unavailable() -> dict[IsolateKind, str]:
+    """Return the kinds that cannot be started by this Python, and why."""
+    try:
+        _interpreters().create().close()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason
+        return {"interpreter": f"{type(error).__name__}: {error}"}
+    return {}
+
+
 def _start_thread(
     body: Callable[[int, str], None], host_fd: int, options_json: str
 ) -> Callable[[float], bool]:

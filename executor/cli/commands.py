@@ -118,6 +118,12 @@ def _image_prune(parsed: Parsed, endings: Endings) -> int:
     return prune(parsed)
 
 
+def _doctor(parsed: Parsed, endings: Endings) -> int:
+    from executor.cli.doctor import doctor
+
+    return doctor(parsed)
+
+
 def _schema(parsed: Parsed, endings: Endings) -> int:
     no_words(parsed, "schema")
     import json
@@ -144,6 +150,7 @@ _COMMANDS: dict[str, Callable[[Parsed, Endings], int]] = {
     "image build": _image_build,
     "image list": _image_list,
     "image prune": _image_prune,
+    "doctor": _doctor,
     "schema": _schema,
     "completion": _completion,
 }

@@ -17,6 +17,7 @@ SUMMARIES = {
     "run": "run a Python script or a WASI program once",
     "repl": "an interactive Python session in a sandbox",
     "image": "build, list and prune prebuilt images",
+    "doctor": "say what this machine gives and what is missing",
     "schema": "print the JSON Schema of the protocol",
     "completion": "print shell completion",
 }

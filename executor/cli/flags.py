@@ -131,6 +131,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     "image build": (NAME, PACKAGE, PREIMPORT, QUIET, HELP),
     "image list": (JSON, HELP),
     "image prune": (ALL, QUIET, HELP),
+    "doctor": (JSON, HELP),
     "schema": (HELP,),
     "completion": (HELP,),
 }

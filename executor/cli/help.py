@@ -15,6 +15,7 @@ Usage: cellblock COMMAND [OPTIONS]
   run         run a Python script or a WASI program once
   repl        an interactive Python session in a sandbox
   image       build, list and prune prebuilt images with packages
+  doctor      say what this machine gives, what is missing, and how to get it
   schema      print the JSON Schema of the protocol
   completion  print shell completion for bash, zsh, fish or tcsh
 
@@ -96,6 +97,17 @@ Examples:
   cellblock run script.py --image 'attrs>=24 python-dateutil'
 """
 
+DOCTOR = """\
+Usage: cellblock doctor [--json]
+
+Tries every wall on this machine and says what is missing, which guarantees it
+costs, how to get it, and which jails can be made. --json: as one JSON object.
+Exit code: 0 if the full jail works, else 1.
+Examples:
+  cellblock doctor
+  cellblock doctor --json | jq .jails
+"""
+
 SCHEMA = """\
 Usage: cellblock schema
 
@@ -122,6 +134,7 @@ TEXTS = {
     "image build": IMAGE,
     "image list": IMAGE,
     "image prune": IMAGE,
+    "doctor": DOCTOR,
     "schema": SCHEMA,
     "completion": COMPLETION,
 }

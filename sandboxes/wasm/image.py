@@ -108,6 +108,19 @@ def quick_path(image: Image = BASE, *, fuel: bool = False) -> Compiled | None:
     return None
 
 
+def state_of(image: Image = BASE) -> Literal["ready", "built", "missing"]:
+    """Return what a first run has to wait for: nothing, the compiler, or build and compiler.
+
+    Raises:
+        ImageError: the cache is not the user's alone, or cellblock is damaged.
+    """
+    if quick_path(image) is not None:
+        return "ready"
+    cache = Cache(location())
+    cache.check()
+    return "missing" if _find_guest(cache, image) is None else "built"
+
+
 def ensure(image: Image = BASE, *, fuel: bool = False, progress: Shown = "auto") -> Compiled:
     """Return compiled code for `image`, building what is missing and checking every byte.
 
