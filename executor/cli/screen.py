@@ -19,7 +19,9 @@ from typing import Literal
 type Stream = Literal["stdout", "stderr"]
 
 STDOUT_FD, STDERR_FD = 1, 2
-_RESET = b"\x1b[0m"
+#: Plain colours; and before that, where anything may have passed, a soft reset: cursor, modes,
+#: margins, character sets.
+_RESET, _SOFT_RESET = b"\x1b[0m", b"\x1b[!p"
 
 
 class Filter:
@@ -69,6 +71,7 @@ class Screen:
         terminals = {fd: os.isatty(fd) for fd in (STDOUT_FD, STDERR_FD)}
         self._filters = {fd: Filter() for fd, terminal in terminals.items() if terminal and not raw}
         self._terminals = terminals
+        self._reset = _SOFT_RESET + _RESET if raw else _RESET
         self._same_place = os.path.sameopenfile(STDOUT_FD, STDERR_FD)
         self._tail = {STDOUT_FD: b"\n", STDERR_FD: b"\n"}
         self._coloured = False
@@ -95,7 +98,7 @@ class Screen:
             self._put(fd, held.feed(b"", end=True))
         if self._coloured:
             self._coloured = False
-            self._send(STDOUT_FD if self._terminals[STDOUT_FD] else STDERR_FD, _RESET)
+            self._send(STDOUT_FD if self._terminals[STDOUT_FD] else STDERR_FD, self._reset)
 
     def note_typed(self) -> None:
         """Note that the terminal has shown something that was typed: `^C`."""

@@ -129,11 +129,12 @@ def test_escapes_are_shown_on_a_terminal_and_colours_are_reset(home: Path) -> No
     assert terminal.seen.endswith(b"\x1b[31mred\x1b[0m")
 
 
-def test_raw_passes_escapes_on(home: Path) -> None:
+def test_raw_passes_escapes_on_and_resets_the_terminal(home: Path) -> None:
     terminal = Terminal("run", "--raw", "-c", r"print('\x1b[2J')", home=home)
 
     assert terminal.wait() == 0
     assert b"\x1b[2J" in terminal.seen
+    assert terminal.seen.endswith(b"\x1b[!p\x1b[0m")
 
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
