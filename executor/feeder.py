@@ -1,7 +1,9 @@
-"""Live standard input: a thread that reads from the host's object and sends what it gets.
+"""Live standard input: one read of the host's object for each time that the guest asks.
 
-Rule: nothing is read after the run has ended, as far as the object lets itself be waited for: what
-somebody types then is not ours.
+Rule 1: nothing is read that the guest did not ask for: what somebody types for the next reader is
+        not ours.
+Rule 2: nothing is read after the run has ended, as far as the object lets itself be waited for.
+Rule 3: a read may block for ever, so a daemon thread does it and nobody waits for that thread.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import select
 import threading
 from typing import TYPE_CHECKING
 
-from executor.errors import Closed, Misuse, SupervisorLost
+from protocol.errors import LocalProtocolError
 from protocol.messages import Stdin
 
 if TYPE_CHECKING:
@@ -19,71 +21,84 @@ if TYPE_CHECKING:
     from executor.options import Readable
     from executor.running import Running
 
+#: One read asks for at most this much, whatever the guest wants.
 PIECE_BYTES = 64 << 10
-#: A guest need not read what we send, and it is held for it: so all of it is bounded.
-LIVE_BYTES_MAX = 64 << 20
 
 
 class Feeder:
-    """Feeds one run. Started by `start`, ended by `end` or by the end of the input."""
+    """Feeds one run: `want` for each request of its guest, `end` after it."""
 
-    def __init__(self, source: Readable, client: Client, running: Running) -> None:
+    def __init__(self, source: Readable, client: Client) -> None:
         buffer = getattr(source, "buffer", None)  # of a text file: bytes need no decoding
+        #: The guest waits for input.
+        self.is_at_hand = False
         self._source = source if buffer is None else buffer
         self._client = client
-        self._running = running
-        self._is_over = False
-        self._wake_fds: tuple[int, int] | None = None
+        self._has_ended = False
         self._lock = threading.Lock()
+        self._is_over = False
+        #: Written to, it ends the wait for the object.
+        self._wake_fd: int | None = None
 
-    def start(self) -> None:
-        """Begin to feed, on a daemon thread of its own: a read may block for ever."""
-        if _selectable(self._source) is not None:
-            self._wake_fds = os.pipe()
-        threading.Thread(target=self._feed, name="cellblock-stdin", daemon=True).start()
+    def want(self, count: int, running: Running) -> None:
+        """Read up to `count` bytes for the guest that waits for them, and send them. Quick."""
+        self.is_at_hand = True
+        threading.Thread(
+            target=self._answer, args=(count, running), name="cellblock-stdin", daemon=True
+        ).start()
 
     def end(self) -> None:
         """Read no further. Any thread; does not wait. Idempotent."""
         with self._lock:
             self._is_over = True
-            if self._wake_fds is not None:
-                os.write(self._wake_fds[1], b"\0")
+            if self._wake_fd is not None:
+                os.write(self._wake_fd, b"\0")
 
-    def _feed(self) -> None:
-        sent_bytes = 0
+    def _answer(self, count: int, running: Running) -> None:
         try:
-            while data := self._read():
-                sent_bytes += len(data)
-                if sent_bytes > LIVE_BYTES_MAX:
-                    problem = f"live input is over {LIVE_BYTES_MAX} bytes; mount a file instead"
-                    raise Misuse("stdin", problem)
-                self._client.send(Stdin(), self._running.run_id, (data,))
-        except (Closed, SupervisorLost):
-            pass  # the run has its ending, or will have it at once
-        except Exception as error:  # noqa: BLE001 - what the user's object raised is for its caller
-            self._running.give_up(error)
-        finally:
+            data = b"" if self._has_ended else self._read(min(count, PIECE_BYTES))
+            self._has_ended = not data
+            self.is_at_hand = False
             if not self._is_over:
-                self._client.send_quietly(Stdin(end=True), self._running.run_id)
-            with self._lock:
-                fds, self._wake_fds = self._wake_fds, None
-            for fd in fds or ():
-                os.close(fd)
+                buffers = (data,) if data else ()
+                self._client.send_quietly(Stdin(end=not data), running.run_id, buffers)
+        except LocalProtocolError as error:
+            running.give_up(ValueError(f"stdin.read gave more than can be sent: {error}"))
+        except Exception as error:  # noqa: BLE001 - what the user's object raised is for its caller
+            running.give_up(error)
 
-    def _read(self) -> bytes:
-        fd = _selectable(self._source)
-        if fd is not None and self._wake_fds is not None:
-            select.select([fd, self._wake_fds[0]], [], [])
+    def _read(self, count: int) -> bytes:
+        fd = _descriptor_of(self._source)
+        if fd is not None:
+            self._wait(fd)
         if self._is_over:
             return b""
         read = getattr(self._source, "read1", None) or self._source.read
-        data: bytes | str = read(PIECE_BYTES)
+        data: bytes | str = read(count)
         return data.encode() if isinstance(data, str) else bytes(data)
 
+    def _wait(self, fd: int) -> None:
+        """Wait until there is something to read, or the run is over."""
+        reader, writer = os.pipe()
+        try:
+            with self._lock:
+                if self._is_over:
+                    return
+                self._wake_fd = writer
+            poller = select.poll()
+            poller.register(fd, select.POLLIN)
+            poller.register(reader, select.POLLIN)
+            poller.poll()
+        finally:
+            with self._lock:
+                self._wake_fd = None
+            os.close(reader)
+            os.close(writer)
 
-def _selectable(source: object) -> int | None:
+
+def _descriptor_of(source: object) -> int | None:
     try:
         fd = source.fileno()  # type: ignore[attr-defined]  # most objects have none
     except Exception:  # noqa: BLE001 - whatever says that there is no descriptor
         return None
-    return fd if isinstance(fd, int) and 0 <= fd < 1_024 else None  # select's own cap
+    return fd if isinstance(fd, int) and fd >= 0 else None

@@ -1,6 +1,6 @@
 """From a plan to a run at hand: number, pool, files, frames, and who takes them.
 
-Rule: whatever a run holds (files of the spool, host calls, a thread that feeds its input) is given
+Rule: whatever a run holds (files of the spool, host calls, a read of its input) is given
 back by the reader thread when the run's ending comes, or here if the run could not be sent.
 """
 
@@ -132,7 +132,12 @@ class Launcher:
             from executor.functions import Calls
 
             calls = Calls(plan.functions, self.client, self._threads, self._loop_thread, loop)
-        return Running(plan, self.client, calls)
+        feeder: Feeder | None = None
+        if plan.live_stdin is not None:
+            from executor.feeder import Feeder
+
+            feeder = Feeder(plan.live_stdin, self.client)
+        return Running(plan, self.client, calls, feeder)
 
     def _send(self, plan: Plan, running: Running, deliver: Callable[[Item], None]) -> None:
         """Give the run its number and send it.
@@ -162,8 +167,6 @@ class Launcher:
             if isinstance(error, LocalProtocolError):
                 raise Misuse("run", f"cannot be sent: {error}") from None
             raise translated(error) from None
-        if plan.live_stdin is not None:
-            receiver.feed(self.client)
 
     def _buffers(self, plan: Plan, receiver: _Receiver) -> list[Buffer]:
         """Return the buffers of the `Submit`: the body of its `Run`, and those of the `Run`."""
@@ -210,8 +213,8 @@ class _Receiver:
     """What the reader thread does with the frames of one run."""
 
     __slots__ = (
-        "_backlog_max", "_deliver", "_delivered_bytes", "_feeder", "_is_flooded", "_is_released",
-        "_plan", "_running", "_spool", "spooled",
+        "_backlog_max", "_deliver", "_delivered_bytes", "_is_flooded", "_plan", "_running",
+        "_spool", "spooled",
     )  # fmt: skip
 
     def __init__(
@@ -222,7 +225,6 @@ class _Receiver:
         self._running = running
         self._deliver = deliver
         self._spool = spool
-        self._feeder: Feeder | None = None
         limits = plan.run_limits
         self._backlog_max = (
             BACKLOG_BYTES_MAX
@@ -230,7 +232,6 @@ class _Receiver:
         )  # fmt: skip
         self._delivered_bytes = 0
         self._is_flooded = False
-        self._is_released = False
 
     def take(self, item: Frame | SupervisorLost) -> None:
         if not isinstance(item, Frame):
@@ -250,19 +251,7 @@ class _Receiver:
             return
         self._deliver(item)
 
-    def feed(self, client: Client) -> None:
-        from executor.feeder import Feeder
-
-        assert self._plan.live_stdin is not None
-        feeder = self._feeder = Feeder(self._plan.live_stdin, client, self._running)
-        feeder.start()
-        if self._is_released:
-            feeder.end()
-
     def release(self) -> None:
-        self._is_released = True
-        if self._feeder is not None:
-            self._feeder.end()
         self._running.end_calls()
         if self.spooled:
             plan = self._plan

@@ -167,6 +167,7 @@ class Plan:
         """True if something of the caller's has to be called while the run is at hand."""
         return (
             self.functions is not None
+            or self.live_stdin is not None
             or self.is_streamed
             or self.on_log is not None
             or self.on_progress is not None

@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from executor.capture import Capture
 from executor.errors import Refused, SessionLost, SupervisorLost
 from executor.outcome import Entry, Failure, Note, Outcome, Timings, Truncated, Usage
 from protocol.errors import BudgetExceeded, ProtocolError, RemoteProtocolError, printable
@@ -27,16 +28,17 @@ from protocol.messages import (
     Placed,
     Progress,
     Refused as RefusedMessage,
+    StdinWanted,
     Verdict,
 )
 
 if TYPE_CHECKING:
-    import codecs
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from executor.client import Client
+    from executor.feeder import Feeder
     from executor.functions import Calls
-    from executor.options import Plan, Stream
+    from executor.options import Plan
 
 #: What the reader thread delivers; an error ends the run.
 type Item = Frame | SupervisorLost | ProtocolError
@@ -45,66 +47,17 @@ type Item = Frame | SupervisorLost | ProtocolError
 NOTES_MAX = 10_000
 
 
-class _Stream:
-    """What came of one stream, up to its limit."""
-
-    __slots__ = (
-        "_callback", "_decoder", "_name", "_room_bytes", "_tell_bytes", "pieces", "truncated",
-    )  # fmt: skip
-
-    def __init__(
-        self,
-        name: Stream,
-        limit_bytes: int,
-        callback: Callable[[str], object] | None,
-        tell_bytes: Callable[[Stream, bytes], object] | None,
-    ) -> None:
-        self._name = name
-        self._tell_bytes = tell_bytes
-        self.pieces: list[bytes] = []
-        self.truncated = False
-        self._room_bytes = limit_bytes
-        self._callback = callback
-        self._decoder: codecs.IncrementalDecoder | None = None
-
-    def take(self, data: bytes) -> None:
-        if len(data) > self._room_bytes:
-            self.truncated = True
-            data = data[: self._room_bytes]
-        self._room_bytes -= len(data)
-        if not data:
-            return
-        self.pieces.append(data)
-        if self._tell_bytes is not None:
-            self._tell_bytes(self._name, data)
-        if self._callback is not None:
-            self._tell(data, final=False)
-
-    def end(self) -> bytes:
-        """Tell the callback what a cut character leaves, and return the whole."""
-        if self._decoder is not None:
-            self._tell(b"", final=True)
-        return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
-
-    def _tell(self, data: bytes, *, final: bool) -> None:
-        if self._decoder is None:
-            import codecs
-
-            self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        text = self._decoder.decode(data, final)
-        if text and self._callback is not None:
-            self._callback(text)
-
-
 class Running:
     """One run, from its submission to its outcome."""
 
     __slots__ = (
-        "_caller_error", "_calls", "_client", "_ending", "_logs", "_notes", "_plan", "_queued_s",
-        "_run_id", "_stderr", "_stdout", "began", "error", "taken_bytes",
+        "_caller_error", "_calls", "_client", "_ending", "_feeder", "_logs", "_notes", "_plan",
+        "_queued_s", "_run_id", "_stderr", "_stdout", "began", "error", "taken_bytes",
     )  # fmt: skip
 
-    def __init__(self, plan: Plan, client: Client, calls: Calls | None) -> None:
+    def __init__(
+        self, plan: Plan, client: Client, calls: Calls | None, feeder: Feeder | None
+    ) -> None:
         self._run_id = 0
         self.began = False
         #: Of the payloads that were taken, for whoever bounds those that wait.
@@ -114,9 +67,10 @@ class Running:
         self._plan = plan
         self._client = client
         self._calls = calls
+        self._feeder = feeder
         limits = plan.run_limits
-        self._stdout = _Stream("stdout", limits.stdout_bytes, plan.on_stdout, plan.on_output)
-        self._stderr = _Stream("stderr", limits.stderr_bytes, plan.on_stderr, plan.on_output)
+        self._stdout = Capture("stdout", limits.stdout_bytes, plan.on_stdout, plan.on_output)
+        self._stderr = Capture("stderr", limits.stderr_bytes, plan.on_stderr, plan.on_output)
         self._logs: list[Entry] = []
         self._notes = 0
         self._queued_s = 0.0
@@ -196,9 +150,11 @@ class Running:
         self.cancel()
 
     def end_calls(self) -> None:
-        """Cancel the host call at hand, if there is one. Any thread. Idempotent."""
+        """Drop what the guest waits for: a host call, or input. Any thread. Idempotent."""
         if self._calls is not None:
             self._calls.cancel()
+        if self._feeder is not None:
+            self._feeder.end()
 
     # --- messages --------------------------------------------------------------------------------
     def _check(self, message: object, buffers: Sequence[memoryview]) -> None:
@@ -209,8 +165,10 @@ class Running:
                 self._notes += 1
                 if self._notes > NOTES_MAX:
                     raise RemoteProtocolError(f"over {NOTES_MAX} log entries and notes")
-            case HostCall() if self._calls is None or self._calls.is_at_hand:
+            case HostCall() if self._calls is None or self._is_asked:
                 raise RemoteProtocolError("a host call out of turn")
+            case StdinWanted() if self._feeder is None or self._is_asked:
+                raise RemoteProtocolError("a request for input out of turn")
             case HostCall(call) if call > self._plan.limits.host_calls:
                 raise RemoteProtocolError("more host calls than its limit")
             case Done():
@@ -222,6 +180,14 @@ class Running:
                 for file in message.files:
                     if not _is_plain(file.name):
                         raise RemoteProtocolError("a file is named outside its folder")
+
+    @property
+    def _is_asked(self) -> bool:
+        """True while the guest waits for an answer of ours."""
+        calls, feeder = self._calls, self._feeder
+        return (calls is not None and calls.is_at_hand) or (
+            feeder is not None and feeder.is_at_hand
+        )
 
     def _handle(self, message: object, buffers: Sequence[memoryview]) -> None:
         match message:
@@ -242,6 +208,9 @@ class Running:
             case HostCall():
                 if self._calls is not None:
                     self._calls.begin(message, buffers)
+            case StdinWanted(count):
+                if self._feeder is not None:
+                    self._feeder.want(count, self)
             case Done(error=lost) if lost is not None and self._is_session_lost(message):
                 self._fail(SessionLost(printable(lost.message)))
             case Done():

@@ -47,6 +47,7 @@ from protocol.messages import (
     RunLimits,
     Setup,
     Stdin,
+    StdinWanted,
     Submit,
 )
 
@@ -65,6 +66,7 @@ class CellState(enum.Enum):
     IDLE = "idle"
     RUNNING = "running"
     CALLING = "calling"  # the guest waits for a host function
+    READING = "reading"  # the guest waits for its input
     RESTOCKING = "restocking"  # it answered a run and is not ready for another
     FAILED = "failed"  # it said why it gives up
 
@@ -76,6 +78,7 @@ class RunState(enum.Enum):
     QUEUED = "queued"
     PLACED = "placed"  # a cell has it; its guest may have run
     CALLING = "calling"
+    READING = "reading"
     ENDED = "ended"
 
 
@@ -96,10 +99,10 @@ CELL_MOVES: Final[Moves[CellState]] = {
         Log: CellState.RUNNING,
         Progress: CellState.RUNNING,
         HostCall: CellState.CALLING,
+        StdinWanted: CellState.READING,
         Done: CellState.RESTOCKING,
         Report: CellState.FAILED,
         Interrupt: CellState.RUNNING,
-        Stdin: CellState.RUNNING,
         EndSession: CellState.RUNNING,
     },
     CellState.CALLING: {
@@ -110,8 +113,17 @@ CELL_MOVES: Final[Moves[CellState]] = {
         Done: CellState.RESTOCKING,
         Report: CellState.FAILED,
         Interrupt: CellState.CALLING,
-        Stdin: CellState.CALLING,
         EndSession: CellState.CALLING,
+    },
+    CellState.READING: {
+        Output: CellState.READING,
+        Log: CellState.READING,
+        Progress: CellState.READING,
+        Stdin: CellState.RUNNING,
+        Done: CellState.RESTOCKING,
+        Report: CellState.FAILED,
+        Interrupt: CellState.READING,
+        EndSession: CellState.READING,
     },
     CellState.RESTOCKING: {
         Ready: CellState.IDLE,
@@ -130,21 +142,29 @@ RUN_MOVES: Final[Moves[RunState]] = {
     },
     RunState.PLACED: {
         Cancel: RunState.PLACED,
-        Stdin: RunState.PLACED,
         Output: RunState.PLACED,
         Log: RunState.PLACED,
         Progress: RunState.PLACED,
         HostCall: RunState.CALLING,
+        StdinWanted: RunState.READING,
         Done: RunState.ENDED,
         Lost: RunState.ENDED,
     },
     RunState.CALLING: {
         Cancel: RunState.CALLING,
-        Stdin: RunState.CALLING,
         Output: RunState.CALLING,
         Log: RunState.CALLING,
         Progress: RunState.CALLING,
         HostReply: RunState.PLACED,
+        Done: RunState.ENDED,
+        Lost: RunState.ENDED,
+    },
+    RunState.READING: {
+        Cancel: RunState.READING,
+        Output: RunState.READING,
+        Log: RunState.READING,
+        Progress: RunState.READING,
+        Stdin: RunState.PLACED,
         Done: RunState.ENDED,
         Lost: RunState.ENDED,
     },
@@ -233,7 +253,7 @@ class _Conversation[State: enum.Enum]:
             RemoteProtocolError: it was not the peer's to say now, or is over a cap.
         """
         state = self._receives.get(kind)
-        if kind in self._late and (state is None or run_id != self._run_id):
+        if kind in self._late and (run_id != self._run_id or self._state in _LAST):
             return False
         fault = "is out of turn" if state is None else self._fault(kind, run_id, payload_bytes)
         if fault or state is None:
@@ -348,6 +368,8 @@ _COUNTED: Final = {
 _ABOUT_RUN: Final = CELL_RUN_KINDS | {
     KINDS[cls] for cls in (Submit, Cancel, Placed, Refused, Lost, Interrupt, HostReply, Stdin)
 }
+#: Nothing follows them.
+_LAST: Final = frozenset({CellState.FAILED, RunState.ENDED})
 #: What may be on its way to a peer for whom the run is over already.
 _LATE_FOR_CELL: Final = frozenset({KINDS[Interrupt], KINDS[HostReply], KINDS[Stdin]})
 _LATE_FOR_LOOP: Final = frozenset({KINDS[Cancel], KINDS[HostReply], KINDS[Stdin]})

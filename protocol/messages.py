@@ -1,8 +1,9 @@
 """Every message, as a plain frozen dataclass. This file is the contract.
 
-    host      --Submit, Cancel, HostReply, Stdin, DefinePool, EndSession, AskStatistics, Drain-->
+    host      --Submit, Cancel, HostReply, Stdin, DefinePool, DropPool, EndSession, Distrust,
+                AskStatistics, Drain-->
     supervisor loop  --Setup, Run, Interrupt, HostReply, Stdin, EndSession-->  cell
-    cell      --CellHello, Ready, Output, Log, Progress, HostCall, Done, Report-->
+    cell      --CellHello, Ready, Output, Log, Progress, HostCall, StdinWanted, Done, Report-->
     supervisor loop  --Placed, Refused, Lost, PoolFailed, Statistics-->  host
     and passes what a cell says of a run on to the host
 
@@ -95,6 +96,22 @@ class EndSession:
 
 
 @frozen
+class Distrust:
+    """The cell lied about a run of `tenant`, as the host alone could see: kill it as broken."""
+
+    cell: Id
+    reason: Line
+    tenant: Name = ""
+
+
+@frozen
+class DropPool:
+    """Forget the pool; its number is never given to another. Runs that wait for it are refused."""
+
+    pool: Id
+
+
+@frozen
 class AskStatistics:
     """Answered by one `Statistics` with the same run id in the header."""
 
@@ -173,7 +190,7 @@ class Run:
 
     `mode`: "script" runs all of it as `__main__`, "cell" also captures the value of a last
     expression. `result` names a global whose value is the run's value instead.
-    `stdin_live`: the guest reads its input by messages instead.
+    `stdin_live`: the guest asks for its input by messages instead.
     `session`: 0 for a fresh sandbox; otherwise the sandbox kept under that number, which only a run
     with `session_new` may begin: a run that finds its session gone ends as `crashed`, with an error
     named `SessionLost`, and its guest never begins.
@@ -217,7 +234,7 @@ class HostReply:
 
 @frozen
 class Stdin:
-    """More standard input for a run with `stdin_live`: `buffers[0]`; `end` after the last."""
+    """The answer to one `StdinWanted`: `buffers[0]`, or `end` where there is no more."""
 
     end: bool = False
 
@@ -281,6 +298,13 @@ class HostCall:
 
 
 @frozen
+class StdinWanted:
+    """The guest of a run with `stdin_live` waits for up to `count` bytes of its input."""
+
+    count: Annotated[int, Between(1, 1 << 20)]
+
+
+@frozen
 class Done:
     """The run ended by itself or at a limit.
 
@@ -303,10 +327,10 @@ class Done:
 
 
 type Message = (
-    DefinePool | Submit | Cancel | EndSession | AskStatistics | Drain
+    DefinePool | Submit | Cancel | EndSession | AskStatistics | Drain | Distrust | DropPool
     | Placed | Refused | Lost | PoolFailed | Statistics
     | Setup | Run | Interrupt | HostReply | Stdin
-    | CellHello | Ready | Report | Output | Log | Progress | HostCall | Done
+    | CellHello | Ready | Report | Output | Log | Progress | HostCall | Done | StdinWanted
 )  # fmt: skip
 
 #: The byte that names each message in a frame's header. A number is never given to another.
@@ -317,6 +341,8 @@ KINDS: dict[type, int] = {
     EndSession: 4,
     AskStatistics: 5,
     Drain: 6,
+    Distrust: 7,
+    DropPool: 8,
     Placed: 16,
     Refused: 17,
     Lost: 18,
@@ -335,20 +361,24 @@ KINDS: dict[type, int] = {
     Progress: 53,
     HostCall: 54,
     Done: 55,
+    StdinWanted: 56,
 }
 CLASSES: dict[int, type] = {kind: cls for cls, kind in KINDS.items()}
 
 #: Who may send what. A frame of another kind ends the connection.
 HOST_SENDS = frozenset(
     KINDS[c]
-    for c in (DefinePool, Submit, Cancel, EndSession, AskStatistics, Drain, HostReply, Stdin)
-)
+    for c in (
+        DefinePool, Submit, Cancel, EndSession, AskStatistics, Drain, Distrust, DropPool,
+        HostReply, Stdin,
+    )
+)  # fmt: skip
 LOOP_SENDS_CELL = frozenset(KINDS[c] for c in (Setup, Run, Interrupt, HostReply, Stdin, EndSession))
 CELL_SENDS = frozenset(
-    KINDS[c] for c in (CellHello, Ready, Report, Output, Log, Progress, HostCall, Done)
+    KINDS[c] for c in (CellHello, Ready, Report, Output, Log, Progress, HostCall, StdinWanted, Done)
 )
 #: Of those, what belongs to a run and goes on to the host unread.
-CELL_RUN_KINDS = frozenset(KINDS[c] for c in (Output, Log, Progress, HostCall, Done))
+CELL_RUN_KINDS = frozenset(KINDS[c] for c in (Output, Log, Progress, HostCall, StdinWanted, Done))
 LOOP_SENDS_HOST = CELL_RUN_KINDS | frozenset(
     KINDS[c] for c in (Placed, Refused, Lost, PoolFailed, Statistics)
 )

@@ -11,6 +11,7 @@ import _thread
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
+from protocol.errors import LocalProtocolError
 from protocol.frames import Buffer
 from protocol.messages import (
     Done,
@@ -23,6 +24,7 @@ from protocol.messages import (
     Output,
     Progress,
     RunLimits,
+    StdinWanted,
     Timings,
     Usage,
     Variable,
@@ -36,6 +38,7 @@ LOG_TEXT_CHARS_MAX = 65_536
 FIELDS_MAX = 64
 NAME_CHARS_MAX = 256
 LINE_CHARS_MAX = 4_096
+STDIN_BYTES_MAX = 1 << 20
 
 type Send = Callable[[Message, int, Sequence[Buffer]], None]
 
@@ -87,7 +90,8 @@ class RunAtHand:
         }
         self._notes = 0
         self._replies: SimpleQueue[tuple[HostReply, list[bytes]] | None] = SimpleQueue()
-        self._stdin: SimpleQueue[bytes | None] = SimpleQueue()
+        self._stdin: SimpleQueue[tuple[bytes, bool] | None] = SimpleQueue()
+        self._stdin_wanted = False
         self._stdin_held = b""
         self._stdin_ended = False
 
@@ -115,11 +119,15 @@ class RunAtHand:
         self._replies.put((reply, [bytes(buffer) for buffer in buffers]))
 
     def take_stdin(self, data: bytes, *, end: bool) -> None:
-        """Pass live input to the main thread."""
-        if data:
-            self._stdin.put(data)
-        if end:
-            self._stdin.put(b"")
+        """Pass live input to the main thread, which asked for it.
+
+        Raises:
+            LocalProtocolError: it did not, or it was answered already.
+        """
+        if not self._stdin_wanted:
+            raise LocalProtocolError("input came that was not asked for")
+        self._stdin_wanted = False
+        self._stdin.put((data, end))
 
     def files_bytes(self) -> int:
         """Return the bytes the guest has written to files so far."""
@@ -189,17 +197,19 @@ class RunAtHand:
                 return HostAnswer(values[0] if values else b"", reply.error, values[1:])
 
     def read_stdin(self, count: int) -> bytes:
-        """Return up to `count` bytes of live input, b"" at its end.
+        """Return up to `count` bytes of live input, b"" at its end; asks for it if none is held.
 
         Raises:
             RunOver: the run was interrupted.
         """
         self._raise_if_over()
-        if not self._stdin_held and not self._stdin_ended:
-            got = self._stdin.get()
+        while count > 0 and not self._stdin_held and not self._stdin_ended:
+            self._stdin_wanted = True
+            self._send(StdinWanted(min(count, STDIN_BYTES_MAX)), self.run_id, ())
+            answer = self._stdin.get()
             self._raise_if_over()
-            self._stdin_held = got or b""
-            self._stdin_ended = not got
+            if answer is not None:
+                self._stdin_held, self._stdin_ended = answer
         data, self._stdin_held = self._stdin_held[:count], self._stdin_held[count:]
         return data
 

@@ -114,8 +114,6 @@ class SupervisorLoop:
         self._selector = selectors.DefaultSelector()
         self._pools: dict[int, DefinePool] = {}
         self._submitted: dict[int, tuple[Submit, list[memoryview]]] = {}
-        #: Live input of runs that still wait for a cell; the host bounds what it sends ahead.
-        self._early: dict[int, list[Frame]] = {}
         self._cells: dict[int, CellLink] = {}
         self._starting: dict[int, _Starting] = {}
         #: Dead cells whose spawner has not said how they ended, and until when to wait for it.
@@ -205,8 +203,6 @@ class SupervisorLoop:
             cell = self._cell_of_run.get(frame.run_id)
             if cell is not None:
                 cell.forward(frame)
-            elif frame.run_id in self._submitted:
-                self._early.setdefault(frame.run_id, []).append(frame)
             return
         message, buffers = decode_frame(frame)
         match message:
@@ -346,10 +342,10 @@ class SupervisorLoop:
                         starting.killed_for = cause
                 case LoseRun(run_id, verdict, cause, ran_s):
                     self._cell_of_run.pop(run_id, None)
-                    self._forget(run_id)
+                    self._submitted.pop(run_id, None)
                     self._tell_host(Lost(verdict, cause, round(ran_s * 1e6)), run_id)
                 case RefuseRun(run_id, reason, detail):
-                    self._forget(run_id)
+                    self._submitted.pop(run_id, None)
                     self._tell_host(Refused(reason, detail), run_id)
                 case DropSession(number, session):
                     if (cell := self._cells.get(number)) is not None:
@@ -360,10 +356,6 @@ class SupervisorLoop:
                     self._is_closed = True
                 case _:
                     assert_never(action)
-
-    def _forget(self, run_id: int) -> None:
-        self._submitted.pop(run_id, None)
-        self._early.pop(run_id, None)
 
     def _start(self, number: int, run_id: int, queued_s: float) -> None:
         self._tell_host(Placed(number, round(queued_s * 1e6)), run_id)
@@ -381,8 +373,6 @@ class SupervisorLoop:
         self._cell_of_run[run_id] = cell
         parts = encode_parts(_RUN, run_id, bytes(buffers[0]), buffers[1:])
         cell.give(run_id, parts, self._spool_path, submit.spooled)
-        for frame in self._early.pop(run_id, ()):
-            cell.forward(frame)
 
     def _interrupt(self, number: int, run_id: int, verdict: Verdict) -> None:
         cell = self._cells.get(number)

@@ -50,6 +50,7 @@ from protocol.messages import (
     RunLimits,
     Setup,
     Stdin,
+    StdinWanted,
     Submit,
     Verdict,
 )
@@ -68,6 +69,7 @@ MESSAGES: dict[type, Message] = {
     HostCall: HostCall(1, "fetch"),
     HostReply: HostReply(1),
     Stdin: Stdin(),
+    StdinWanted: StdinWanted(1),
     Interrupt: Interrupt(Verdict.TIMEOUT),
     EndSession: EndSession(1),
     Done: Done(Verdict.OK),
@@ -110,8 +112,8 @@ def run_id_for(cls: type, run_id: int = 7) -> int:
 
 #: A run with everything in it, as the loop and the cell say it.
 WHOLE_RUN = [
-    Run, Log, Output, HostCall, Output, HostReply, Progress, Stdin, Interrupt, EndSession, HostCall,
-    Interrupt, Done, EndSession, Ready,
+    Run, Log, Output, HostCall, Output, HostReply, Progress, StdinWanted, Output, Stdin, Interrupt,
+    EndSession, HostCall, Interrupt, Done, EndSession, Ready,
 ]  # fmt: skip
 
 
@@ -123,7 +125,11 @@ def test_a_cell_says_hello_runs_twice_and_gives_up_byte_by_byte() -> None:
 
         assert list(receiver.receive(data)) == [(MESSAGES[cls], True)]
         assert loop.conversation.state is cell.conversation.state
-        has_run = loop.conversation.state in (CellState.RUNNING, CellState.CALLING)
+        has_run = loop.conversation.state in (
+            CellState.RUNNING,
+            CellState.CALLING,
+            CellState.READING,
+        )
         assert loop.conversation.run_id == cell.conversation.run_id == (7 if has_run else 0)
 
     assert loop.conversation.state is CellState.FAILED
@@ -137,8 +143,10 @@ def test_a_cell_says_hello_runs_twice_and_gives_up_byte_by_byte() -> None:
         [Submit, Lost],
         [Submit, Placed, Done],
         [Submit, Placed, Cancel, Lost],
-        [Submit, Placed, Output, Log, HostCall, Stdin, HostReply, Progress, Stdin, Cancel, Done],
+        [Submit, Placed, Output, Log, HostCall, HostReply, Progress, Cancel, Done],
+        [Submit, Placed, StdinWanted, Output, Stdin, Cancel, Done],
         [Submit, Placed, HostCall, Lost],
+        [Submit, Placed, StdinWanted, Cancel, Done],
     ],
     ids=lambda said: "-".join(cls.__name__ for cls in said),
 )
@@ -290,6 +298,33 @@ def test_a_call_is_answered_once() -> None:
     cell = walked(CellConversation("cell"), CELL_PATHS[CellState.CALLING], CELL_SENDS)
     with pytest.raises(LocalProtocolError):
         cell.send(KINDS[HostCall], 7)
+
+
+def test_input_is_asked_for_once_before_it_is_answered() -> None:
+    for conversation in (
+        walked(CellConversation(), CELL_PATHS[CellState.READING], LOOP_SENDS_CELL),
+        walked(RunConversation(7), RUN_PATHS[RunState.READING], HOST_SENDS),
+    ):
+        with pytest.raises(RemoteProtocolError, match="out of turn"):
+            conversation.receive(KINDS[StdinWanted], 7)
+
+
+@pytest.mark.parametrize("cls", [Stdin, HostReply], ids=lambda c: c.__name__)
+def test_an_answer_to_nothing_is_a_fault(cls: type) -> None:
+    for conversation in (
+        walked(CellConversation("cell"), CELL_PATHS[CellState.RUNNING], CELL_SENDS),
+        walked(RunConversation(7, "loop"), RUN_PATHS[RunState.PLACED], LOOP_SENDS_HOST),
+    ):
+        with pytest.raises(RemoteProtocolError, match="out of turn"):
+            conversation.receive(KINDS[cls], 7)
+
+
+def test_a_guest_waits_for_one_answer_at_a_time() -> None:
+    for asked, other in ((HostCall, StdinWanted), (StdinWanted, HostCall)):
+        path = [*CELL_PATHS[CellState.RUNNING], asked]
+        loop = walked(CellConversation(), path, LOOP_SENDS_CELL)
+        with pytest.raises(RemoteProtocolError, match="out of turn"):
+            loop.receive(KINDS[other], 7)
 
 
 # --- caps ----------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from protocol.errors import LocalProtocolError
 from protocol.frames import Buffer
 from protocol.messages import (
     Error,
@@ -18,6 +19,7 @@ from protocol.messages import (
     Progress,
     Run,
     RunLimits,
+    StdinWanted,
     Usage,
     Verdict,
 )
@@ -185,12 +187,77 @@ def test_an_interrupt_ends_a_wait_for_a_host_function() -> None:
     assert ended == [Verdict.CANCELLED]
 
 
-def test_live_input_comes_in_the_pieces_asked_for_and_ends_once() -> None:
-    run = a_run(Wire())
-    run.take_stdin(b"hello", end=False)
-    run.take_stdin(b"", end=True)
+class Typist(Wire):
+    """Answers each request for input with the next of `pieces`, and then with the end."""
 
-    assert [run.read_stdin(3) for _ in range(4)] == [b"hel", b"lo", b"", b""]
+    def __init__(self, *pieces: bytes) -> None:
+        super().__init__()
+        self.run: RunAtHand | None = None
+        self.pieces = list(pieces)
+
+    def __call__(self, message: Message, run_id: int, buffers: Sequence[Buffer] = ()) -> None:
+        super().__call__(message, run_id, buffers)
+        assert isinstance(message, StdinWanted)
+        assert self.run is not None
+        self.run.take_stdin(self.pieces.pop(0) if self.pieces else b"", end=not self.pieces)
+
+
+def test_live_input_is_asked_for_only_when_none_is_held_and_not_after_its_end() -> None:
+    wire = Typist(b"hello", b"!", b"")
+    wire.run = run = a_run(wire)
+
+    assert [run.read_stdin(3) for _ in range(5)] == [b"hel", b"lo", b"!", b"", b""]
+    assert [message for message, _ in wire.sent] == [StdinWanted(3)] * 3
+
+
+def test_live_input_that_comes_with_its_end_is_still_read() -> None:
+    wire = Typist(b"last")
+    wire.run = run = a_run(wire)
+
+    assert [run.read_stdin(9), run.read_stdin(9)] == [b"last", b""]
+    assert len(wire.sent) == 1
+
+
+def test_a_request_for_input_is_cut_to_what_the_protocol_allows() -> None:
+    wire = Typist(b"x")
+    wire.run = run = a_run(wire)
+
+    assert run.read_stdin(0) == b""
+    assert run.read_stdin(1 << 40) == b"x"
+    assert [message for message, _ in wire.sent] == [StdinWanted(1 << 20)]
+
+
+def test_input_that_was_not_asked_for_or_comes_twice_breaks_the_protocol() -> None:
+    wire = Typist(b"a", b"b")
+    wire.run = run = a_run(wire)
+    with pytest.raises(LocalProtocolError):
+        run.take_stdin(b"x", end=False)
+    run.read_stdin(1)
+    with pytest.raises(LocalProtocolError):
+        run.take_stdin(b"x", end=False)
+
+    assert run.read_stdin(1) == b"b"
+
+
+def test_an_interrupt_ends_a_wait_for_input_and_its_answer_may_still_come() -> None:
+    wire = Wire()
+    run = a_run(wire)
+    ended: list[Verdict] = []
+
+    def guest() -> None:
+        try:
+            run.read_stdin(1)
+        except RunOver as over:
+            ended.append(over.verdict)
+
+    thread = threading.Thread(target=guest)
+    thread.start()
+    wire.said.acquire()  # it was asked for
+    run.interrupt(Verdict.TIMEOUT)
+    thread.join()
+    run.take_stdin(b"too late", end=False)
+
+    assert ended == [Verdict.TIMEOUT]
 
 
 def test_notes_over_their_cap_are_dropped() -> None:

@@ -7,18 +7,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from executor import Limits, Outcome, SessionLost, SupervisorLost, Verdict, launch as launching
-from executor.client import Client
-from executor.launch import Launcher
+from executor import Limits, SessionLost, SupervisorLost, Verdict, launch as launching
 from executor.options import Defaults, Plan, make_plan
-from executor.pools import Pools, Sizes
-from executor.spool import Spool
 from protocol.frames import encode_frame
 from protocol.messages import (
     KINDS,
@@ -34,63 +29,10 @@ from protocol.messages import (
     Output,
     Placed,
     Progress,
-    Submit,
+    StdinWanted,
 )
 from protocol.values import encode
-from sandboxes.wasm.image import Compiled
-from tests.executor.api.peer import Peer
-
-PATIENCE_S = 20
-
-
-class Host:
-    """Everything of the facade, on a peer that lies."""
-
-    def __init__(self, spool_path: Path, *, checked: bool) -> None:
-        self.peer = Peer()
-        self.client = Client(self.peer.host, checked=checked)
-        pools = Pools(
-            self.client,
-            compiled=lambda fuel: Compiled("/image", "0" * 64, "key"),
-            sizes=Sizes(cells=1, spares=0, stock=1, queue_max=10),
-            limits=Limits(),
-            is_jailed=True,
-        )
-        self.spool = Spool(str(spool_path))
-        self.launcher = Launcher(self.client, pools, self.spool)
-        assert isinstance(self.peer.receive()[0], DefinePool)
-
-    def run(self, *said: Any, **options: Any) -> Outcome:
-        """Run something; the cell says `said`: messages, tuples with buffers, or raw bodies."""
-        handle = self.launcher.start(make_plan("1", options, Defaults()))  # type: ignore[arg-type]  # any
-        message, run_id, _ = self.peer.receive()
-        assert isinstance(message, Submit)
-        self.peer.say(Placed(cell=1, queued_us=0), run_id)
-        for item in said:
-            match item:
-                case (type() as kind, bytes() as body):
-                    self.peer.say_bytes(encode_frame(KINDS[kind], run_id, body))
-                case (message, *buffers):
-                    self.peer.say(message, run_id, *buffers)
-                case message:
-                    self.peer.say(message, run_id)
-        return handle.result(PATIENCE_S)
-
-    def close(self) -> None:
-        self.client.close_begins()
-        self.peer.hang_up()
-        self.client.wait_ended(PATIENCE_S)
-        self.launcher.close()
-        self.spool.close()
-        self.peer.close()
-
-
-@pytest.fixture(params=[True, False], ids=["pydantic", "stdlib"])
-def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
-    made = Host(tmp_path, checked=request.param)
-    yield made
-    made.close()
-
+from tests.executor.api.host import PATIENCE_S, Host
 
 VALUE = encode([1]).body
 LIES: dict[str, tuple[Any, ...]] = {
@@ -109,6 +51,7 @@ LIES: dict[str, tuple[Any, ...]] = {
     "output of nothing": (Output("stdout"),),
     "output of two": ((Output("stdout"), b"a", b"b"),),
     "a call where none is offered": ((HostCall(1, "f"), encode([[], {}]).body),),
+    "input where none is offered": (StdinWanted(1),),
     "a stream of no name": ((Output, b'{"stream":"stdlog"}'),),
 }
 
