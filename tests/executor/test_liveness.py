@@ -21,7 +21,7 @@ PATIENCE_MS = 30_000
 
 
 class _PollFd(ctypes.Structure):
-    _fields_ = [("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short)]  # noqa: RUF012 - as ctypes wants it
+    _fields_ = [("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short)]  # type: ignore[mutable-override]  # as ctypes wants it
 
 
 class Directory:
