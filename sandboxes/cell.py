@@ -1,7 +1,10 @@
 """The main of a cell: one process that runs guests for a supervisor it shares one socket with.
 
-    frames thread  reads frames, keeps the deadline, passes on answers, interrupts
-    main thread    makes sandboxes, keeps a stock of them, runs guests, sends what they say
+    main thread    reads frames and keeps a stock of sandboxes while no run is at hand; runs guests
+                   and sends what they say
+    frames thread  reads frames while a run is at hand: deadline, answers, interrupts
+
+So a run begins on the thread that read it: handing it over would take longer than many runs.
 
 Guests run on the main thread because it exists before the jail: what the kernel counts for it can
 be opened while there still is a /proc.
@@ -27,7 +30,6 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from queue import SimpleQueue
 from typing import NoReturn
 
 from protocol import VERSION_MAX, VERSION_MIN
@@ -65,8 +67,14 @@ SESSIONS_MAX = 16_384
 FAILURE_CHARS_MAX = 4_000
 
 
+#: The answer to a run of a session whose sandbox is not there.
+_SESSION_GONE = Ended(
+    Verdict.CRASHED, error=Error("SessionLost", "the sandbox kept for the session is gone")
+)
+
+
 class Channel:
-    """The cell's socket: frames in on the frames thread, frames out from both threads."""
+    """The cell's socket: one thread reads at a time, both send."""
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
@@ -111,7 +119,15 @@ class Cell:
         self._backend = backend
         self._stock: deque[Sandbox] = deque()
         self._sessions: dict[int, Sandbox] = {}
-        self._inbox: SimpleQueue[RunAtHand | EndSession] = SimpleQueue()
+        #: To be closed by the main thread, as whatever belongs to a sandbox.
+        self._ended_sessions: deque[int] = deque()
+        #: The frames thread reads from `_begun` until it is woken, then gives `_reading` back.
+        self._begun, self._reading = _thread.allocate_lock(), _thread.allocate_lock()
+        self._begun.acquire()
+        self._reading.acquire()
+        self._waker, self._woken = socket.socketpair()
+        self._called = select.poll()
+        self._called.register(channel.sock, select.POLLIN)
         #: Held to start, end or interrupt a run, so that no interrupt hits the run after.
         self._turn = _thread.allocate_lock()
         self._at_hand: RunAtHand | None = None
@@ -130,13 +146,22 @@ class Cell:
             os._exit(1)
 
     def _serve_frames(self) -> NoReturn:
+        """Read frames and keep the deadline, while a run is at hand."""
+        sock, woken = self._channel.sock.fileno(), self._woken.fileno()
         poller = select.poll()
-        poller.register(self._channel.sock, select.POLLIN)
+        poller.register(sock, select.POLLIN)
+        poller.register(woken, select.POLLIN)
         while True:
-            timeout_s = self._tend(time.monotonic())
-            if poller.poll(None if timeout_s is None else max(0.0, timeout_s) * 1_000):
-                for frame in self._channel.receive():
-                    self._take(frame)
+            self._begun.acquire()
+            ready: dict[int, int] = {}
+            while woken not in ready:
+                if sock in ready:
+                    for frame in self._channel.receive():
+                        self._take(frame)
+                timeout_s = self._tend(time.monotonic())
+                ready = dict(poller.poll(None if timeout_s is None else max(0.0, timeout_s) * 1e3))
+            self._woken.recv(1)
+            self._reading.release()
 
     def _tend(self, now: float) -> float | None:
         """Interrupt the run at hand if it is due; return the seconds until the next look."""
@@ -165,15 +190,14 @@ class Cell:
                 self._at_hand = run = RunAtHand(
                     frame.run_id, Order(message, buffers), self._channel.send, time.monotonic()
                 )
-                self._inbox.put(run)
             case Interrupt(verdict) if run is not None and run.run_id == frame.run_id:
                 self._interrupt(run, verdict)
             case HostReply() if run is not None and run.run_id == frame.run_id:
                 run.take_reply(message, buffers)
             case Stdin() if run is not None and run.run_id == frame.run_id:
                 run.take_stdin(bytes(buffers[0]) if buffers else b"", end=message.end)
-            case EndSession():
-                self._inbox.put(message)
+            case EndSession(session):
+                self._ended_sessions.append(session)
             case _:
                 pass  # about a run that ended meanwhile
 
@@ -189,51 +213,58 @@ class Cell:
             self._restock(self._setup.stock)
             self._say_ready()
             while True:
-                match self._inbox.get():
-                    case RunAtHand() as run:
-                        self._run(run)
-                    case EndSession(session):
-                        self._close(self._sessions.pop(session, None))
+                if self._at_hand is None:  # else the frames thread read it before it was woken
+                    for frame in self._channel.receive():
+                        self._take(frame)
+                if (run := self._at_hand) is not None:
+                    self._run(run)
+                while self._ended_sessions:
+                    self._close(self._sessions.pop(self._ended_sessions.popleft(), None))
         except BaseException as error:  # noqa: BLE001 - the thread is the cell: it must not die alone
             self._channel.send(Report(failure=_describe(error)))
             os._exit(1)
 
     def _run(self, run: RunAtHand) -> None:
+        """Run a guest, with the frames thread reading meanwhile."""
+        self._begun.release()
         started = time.perf_counter_ns()
         order = run.order
         session = order.run.session
         if session and not order.run.session_new and session not in self._sessions:
-            self._refuse(run)
+            # A fresh sandbox in its place would lie to its host.
+            self._end(run, _SESSION_GONE, start_us=0)
+            self._reading.acquire()
             return
         sandbox = self._sandbox_for(order)
         with self._turn:
             run.begin(sandbox)
         start_us = (time.perf_counter_ns() - started) // 1_000
         ended: Ended = sandbox.run(order, run)
-        with self._turn:
-            self._at_hand = None
-        done, buffers = run.done(ended, start_us=start_us)
+        self._end(run, ended, start_us=start_us)
         # An interrupt that came too late for this run would end the next one in the same sandbox.
-        kept = session != 0 and ended.reusable and run.interrupted is None
-        # Answer and readiness go first: closing a sandbox and making another take longer than a
-        # run. With no stock left, a run that comes at once gets one that is not warmed up.
-        self._channel.send(done, run.run_id, buffers, then=self._ready())
-        if kept:
+        if session and ended.reusable and run.interrupted is None:
             self._sessions[session] = sandbox
         else:
             self._sessions.pop(session, None)
             self._close(sandbox)
-        while len(self._stock) < self._setup.stock and self._inbox.empty():
+        self._reading.acquire()
+        while len(self._stock) < self._setup.stock and not self._is_called():
             self._restock(len(self._stock) + 1)
 
-    def _refuse(self, run: RunAtHand) -> None:
-        """End a run whose session is gone: a fresh sandbox in its place would lie to its host."""
+    def _is_called(self) -> bool:
+        return self._at_hand is not None or bool(self._called.poll(0))
+
+    def _end(self, run: RunAtHand, ended: Ended, *, start_us: int) -> None:
+        """Send how a run ended, and have the frames thread leave the socket to this one.
+
+        Readiness goes with the answer: closing a sandbox and making another take longer than a run.
+        With no stock left, a run that comes at once gets one that is not warmed up.
+        """
         with self._turn:
             self._at_hand = None
-        error = Error("SessionLost", "the sandbox kept for the session is gone")
-        done, buffers = run.done(Ended(Verdict.CRASHED, error=error), start_us=0)
-        self._channel.send(done, run.run_id, buffers)
-        self._say_ready()
+        done, buffers = run.done(ended, start_us=start_us)
+        self._channel.send(done, run.run_id, buffers, then=self._ready())
+        self._waker.send(b"\0")
 
     def _sandbox_for(self, order: Order) -> Sandbox:
         session = order.run.session
