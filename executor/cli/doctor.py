@@ -203,16 +203,17 @@ def _walls(survey: Survey) -> Iterator[str]:
     yield from _row("standing", ", ".join(present) or "none")
     if not survey.findings:
         yield from _row("missing", "all of them")
-        yield from _row("", f"remedy: {remedy(survey, '')}")
-    for finding in survey.findings:
-        if finding.present:
-            continue
+        yield from _row("remedy", remedy(survey, ""))
+    missing = [finding for finding in survey.findings if not finding.present]
+    cures = [remedy(survey, finding.name) for finding in missing]
+    for finding, cure, next_cure in zip(missing, cures, [*cures, ""][1:], strict=True):
         yield from _row("missing", f"{finding.name}: {finding.detail or 'it does not work here'}")
         lost = ", ".join(name.replace("_", " ") for name in costs(finding.name))
         if finding.name == OVERCOMMIT:
             lost = _COSTS_ROOM
         yield from _row("", f"weakens: {lost}" if lost else "weakens no guarantee by itself")
-        yield from _row("", f"remedy: {remedy(survey, finding.name)}")
+        if cure != next_cure:  # else it stands below the next one
+            yield from _row("remedy", cure)
 
 
 def _row(name: str, text: str, indent: int = 2) -> Iterator[str]:

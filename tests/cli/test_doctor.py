@@ -77,7 +77,7 @@ def test_a_missing_wall_is_named_with_its_reason_its_price_and_its_cure(wall: st
     text = " ".join(to_text(examined(survey)).split())
 
     assert f"missing {wall}: not permitted" in text
-    assert f"remedy: {' '.join(remedy(survey, wall).split())}" in text
+    assert f"remedy {' '.join(remedy(survey, wall).split())}" in text
     for name in costs(wall):
         assert name.replace("_", " ") in text.partition("weakens")[2].partition("remedy")[0]
     [row] = [row for row in to_plain(examined(survey))["walls"] if not row["present"]]  # type: ignore[attr-defined]  # a list
@@ -96,6 +96,13 @@ def test_without_user_namespaces_the_light_jail_works_and_the_full_one_does_not(
     assert to_text(without).endswith("The full jail does not work here.\n")
 
 
+def test_a_cure_of_several_walls_is_told_once() -> None:
+    text = " ".join(to_text(examined(machine(*NEEDS_USER_NAMESPACE))).split())
+
+    assert text.count("remedy allow user namespaces") == 1
+    assert text.index(f"missing {Wall.OWN_USERS}") < text.index("remedy allow user namespaces")
+
+
 def test_only_a_missing_wall_that_belongs_to_a_jail_refuses_it() -> None:
     assert not examined(machine(Wall.SECCOMP)).works("light")
     assert not examined(machine(Wall.IDENTITY, is_root=True)).works("full")
@@ -106,7 +113,7 @@ def test_a_platform_without_our_walls_has_the_sandbox_alone() -> None:
     bare = examined(Survey("darwin", "arm64", "24.0", False, ()))
 
     assert [s for s in STRENGTHS if bare.works(s)] == ["none"]
-    assert "remedy: run on Linux" in to_text(bare)
+    assert "  remedy    run on Linux" in to_text(bare)
 
 
 def test_a_jail_in_which_a_run_fails_does_not_work_whatever_the_survey_says() -> None:
