@@ -20,6 +20,7 @@ from protocol.errors import BudgetExceeded, ProtocolError, RemoteProtocolError, 
 from protocol.frames import Frame
 from protocol.messages import (
     Cancel,
+    Distrust,
     Done,
     HostCall,
     Log,
@@ -51,8 +52,8 @@ class Running:
     """One run, from its submission to its outcome."""
 
     __slots__ = (
-        "_caller_error", "_calls", "_client", "_ending", "_feeder", "_logs", "_notes", "_plan",
-        "_queued_s", "_run_id", "_stderr", "_stdout", "began", "error", "taken_bytes",
+        "_caller_error", "_calls", "_cell", "_client", "_ending", "_feeder", "_logs", "_notes",
+        "_plan", "_queued_s", "_run_id", "_stderr", "_stdout", "began", "error", "taken_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,8 @@ class Running:
         self._logs: list[Entry] = []
         self._notes = 0
         self._queued_s = 0.0
+        #: The cell that has the run; 0 before there is one.
+        self._cell = 0
         self._ending: Outcome | None = None
 
     @property
@@ -107,18 +110,19 @@ class Running:
                 self._fail(SupervisorLost(item.cause, began=self.began))
                 return True
             case ProtocolError():
-                self._break_off(str(item))
+                self.cancel()  # a guest alone can say that much: no lie of its cell
+                self._crash(str(item))
                 return True
         try:
             message, buffers = self._client.decode(item)
             self._check(message, buffers)
         except ProtocolError as error:
-            self._break_off(f"its cell broke the protocol: {printable(str(error))}")
+            self._distrust(printable(str(error)))
             return True
         try:
             self._handle(message, buffers)
         except ProtocolError as error:
-            self._break_off(f"its cell broke the protocol: {printable(str(error))}")
+            self._distrust(printable(str(error)))
         except BaseException as error:
             self._fail(error)
             self.cancel()
@@ -191,8 +195,9 @@ class Running:
 
     def _handle(self, message: object, buffers: Sequence[memoryview]) -> None:
         match message:
-            case Placed(queued_us=queued_us):
+            case Placed(cell, queued_us):
                 self.began = True
+                self._cell = cell
                 self._queued_s = queued_us / 1e6
             case Output(stream):
                 (self._stdout if stream == "stdout" else self._stderr).take(bytes(buffers[0]))
@@ -309,7 +314,7 @@ class Running:
             return decode(bytes(body), behind, budget=Budget(bytes_max=limit_bytes)), None
         except BudgetExceeded as error:
             return None, (Verdict.VALUE, Failure("ValueTooLarge", printable(str(error))))
-        except ProtocolError as error:
+        except ProtocolError as error:  # the guest's own bytes, which its cell does not read
             text = f"its cell sent a value that cannot be read: {printable(str(error))}"
             return None, (Verdict.CRASHED, Failure("SandboxLost", text))
 
@@ -329,8 +334,16 @@ class Running:
             stderr_raw=stderr,
         )
 
-    def _break_off(self, cause: str) -> None:
-        self.cancel()
+    def _distrust(self, reason: str) -> None:
+        """End the run, and the cell that lied about it; it may have another run by now."""
+        self.end_calls()
+        if self._cell:
+            self._client.send_quietly(Distrust(self._cell, reason, self._plan.tenant))
+        else:
+            self.cancel()
+        self._crash(f"its cell broke the protocol: {reason}")
+
+    def _crash(self, cause: str) -> None:
         self._end(self._bare(Verdict.CRASHED, Failure("SandboxLost", cause)))
 
     def _end(self, outcome: Outcome) -> None:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from executor.loop.launch import launch, take_ahead
 from protocol.messages import DefinePool
-from protocol.structs import frozen
+from protocol.structs import frozen, mutable
 
 
 @frozen
@@ -30,6 +30,15 @@ class Spawned:
     sock: socket.socket
     #: A folder of the cell's own for files, as the cell sees it; "" if it may use the spool's.
     scratch_path: str = ""
+
+
+@mutable
+class Starting:
+    """A cell that was asked for and is not there yet."""
+
+    pool: DefinePool
+    spool_path: str
+    killed_for: str = ""
 
 
 @frozen

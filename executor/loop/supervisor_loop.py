@@ -25,7 +25,7 @@ from typing import assert_never
 from executor.loop.cell_link import READ, WRITE, CellLink
 from executor.loop.lateness import Lateness
 from executor.loop.peer import Peer, PeerClosed
-from executor.loop.spawn import Death, Spawned, Spawner
+from executor.loop.spawn import Death, Spawned, Spawner, Starting
 from executor.loop.spool import FOLDER_MODE, remove_cell_folders
 from executor.loop.watch import HEADROOM_BYTES, PERIOD_S, Beat, look
 from executor.pool import (
@@ -42,6 +42,7 @@ from executor.pool import (
     LoseRun,
     PoolCore,
     PoolDefined,
+    PoolDropped,
     RefuseRun,
     RunCancelled,
     RunEnded,
@@ -50,6 +51,7 @@ from executor.pool import (
     SpawnCell,
     StartRun,
 )
+from protocol.errors import printable
 from protocol.frames import FRAME_BYTES_MAX, Buffer, Frame, encode_parts
 from protocol.messages import (
     HOST_SENDS,
@@ -57,8 +59,10 @@ from protocol.messages import (
     AskStatistics,
     Cancel,
     DefinePool,
+    Distrust,
     Done,
     Drain,
+    DropPool,
     EndSession,
     HostReply,
     Interrupt,
@@ -75,7 +79,6 @@ from protocol.messages import (
     Verdict,
 )
 from protocol.reading import decode_frame, encode_message
-from protocol.structs import mutable
 
 #: Reading from cells stops while this much waits for the host, and goes on at half of it.
 HOST_BACKLOG_BYTES_MAX = 64 << 20
@@ -84,15 +87,6 @@ LAST_WORD_WAIT_S = 0.05
 #: While a run is at hand the loop looks at the clock this often, to know how late it is.
 BEAT_S = 0.05
 _RUN, _DONE = KINDS[Run], KINDS[Done]
-
-
-@mutable
-class _Starting:
-    """A cell that was asked for and is not there yet."""
-
-    pool: DefinePool
-    spool_path: str
-    killed_for: str = ""
 
 
 class SupervisorLoop:
@@ -115,7 +109,7 @@ class SupervisorLoop:
         self._pools: dict[int, DefinePool] = {}
         self._submitted: dict[int, tuple[Submit, list[memoryview]]] = {}
         self._cells: dict[int, CellLink] = {}
-        self._starting: dict[int, _Starting] = {}
+        self._starting: dict[int, Starting] = {}
         #: Dead cells whose spawner has not said how they ended, and until when to wait for it.
         self._unburied: dict[int, float] = {}
         self._cell_of_run: dict[int, CellLink] = {}
@@ -235,12 +229,23 @@ class SupervisorLoop:
                         on_demand=message.on_demand,
                     )
                 )
+            case DropPool(number):
+                self._pools.pop(number, None)
+                self._feed(PoolDropped(number))
+            case Distrust(number, reason, tenant):
+                self._distrust(number, f"broke the protocol: {printable(reason)}", tenant)
             case AskStatistics():
                 self._tell_host(Statistics(), frame.run_id, (self._statistics(),))
             case Drain(within_ms):
                 self._feed(DrainAsked(within_ms / 1_000))
             case _:
                 raise AssertionError(f"the host does not send {message!r}")
+
+    def _distrust(self, number: int, cause: str, tenant: str) -> None:
+        """Kill a cell for a lie; it is gone for the core at once, lest it be given another run."""
+        if (cell := self._cells.get(number)) is not None:
+            cell.kill(cause, by_us=False)
+            self._feed(CellGone(number, cause, by_us=False, blamed=tenant))
 
     def _tell_host(self, message: Message, run_id: int = 0, buffers: Sequence[Buffer] = ()) -> None:
         self._host.send(encode_message(message, run_id, buffers))
@@ -265,7 +270,7 @@ class SupervisorLoop:
     # --- cells -----------------------------------------------------------------------------------
     def _spawn(self, number: int, pool: int) -> None:
         spool_path = os.path.join(self._spool_path, f"cell-{number}")
-        self._starting[number] = _Starting(self._pools[pool], spool_path)
+        self._starting[number] = Starting(self._pools[pool], spool_path)
         try:
             os.mkdir(spool_path, FOLDER_MODE)
         except OSError as error:

@@ -2,7 +2,7 @@
 
 events     what the shell tells it            actions    what it tells the shell
 core       runs, deadlines, cancel, drain     pool       places: cells, queue, sessions, growth
-queue      whose run is next                  quarantine tenants that crash cells
+queue      whose run is next                  blame, quarantine: who crashed a cell
 timers     when it must be woken              policy     every number it decides by
 parts      run, cell, session, idle shelf     meters, snapshot, invariants
 """
@@ -27,6 +27,7 @@ from executor.pool.events import (
     Event,
     MemorySeen,
     PoolDefined,
+    PoolDropped,
     RunCancelled,
     RunEnded,
     RunSubmitted,
@@ -50,6 +51,7 @@ __all__ = [
     "Policy",
     "PoolCore",
     "PoolDefined",
+    "PoolDropped",
     "RefuseRun",
     "RunCancelled",
     "RunEnded",

@@ -18,12 +18,12 @@ from typing import assert_never
 from executor.pool import invariants, snapshot
 from executor.pool.actions import (
     Action,
-    BreakerOpened,
     Closed,
     InterruptRun,
     Reason,
     RefuseRun,
 )
+from executor.pool.blame import Blame
 from executor.pool.book import Book
 from executor.pool.events import (
     CellGone,
@@ -32,6 +32,7 @@ from executor.pool.events import (
     Event,
     MemorySeen,
     PoolDefined,
+    PoolDropped,
     RunCancelled,
     RunEnded,
     RunSubmitted,
@@ -60,6 +61,7 @@ class PoolCore:
         self._pools: dict[int, Pool] = {}
         self._book = Book(self._shared)
         self._quarantine = Quarantine(self._shared)
+        self._blame = Blame(self._shared, self._book, self._quarantine, self._pools)
         self._drain_at = 0.0
         self._drained = False
         self._closed = False
@@ -84,6 +86,8 @@ class PoolCore:
                 self._session_ended(event, now)
             case PoolDefined():
                 self._defined(event, now)
+            case PoolDropped():
+                self._dropped(event, now)
             case DrainAsked():
                 self._drain_asked(event, now)
             case _:
@@ -150,8 +154,8 @@ class PoolCore:
 
     def _admit(self, run: Run, session: int, now: float) -> tuple[Reason | None, str]:
         """Return why the run is refused at the door, None if it is not; find its session."""
-        if self._shared.draining:
-            return "draining", ""
+        if run.pool.is_leaving:
+            return "draining", "its pool was dropped" if run.pool.is_dropped else ""
         if self._quarantine.active and (detail := self._quarantine.detail(run.tenant, now)):
             return "breaker_open", detail
         if session:
@@ -174,7 +178,7 @@ class PoolCore:
         if run.session is not None:
             self._book.drop_if_ended(run.session, now)
         pool.place(now)
-        if self._shared.draining or pool.living < pool.target:
+        if pool.is_leaving or pool.living < pool.target:
             pool.fill(now)
 
     def _cancelled(self, event: RunCancelled, now: float) -> None:
@@ -201,6 +205,24 @@ class PoolCore:
         pool = self._pools[event.pool] = Pool(self._shared, event, now)
         pool.fill(now)
 
+    def _dropped(self, event: PoolDropped, now: float) -> None:
+        pool = self._pools.get(event.pool)
+        if pool is None:
+            return
+        pool.is_dropped = True
+        for run in [run for runs in pool.queued.values() for run in runs.values()]:
+            self._book.refuse(run, "draining", "its pool was dropped")
+        pool.fill(now)
+        self._forget_dropped(pool)
+
+    def _forget_dropped(self, pool: Pool) -> None:
+        """Forget a pool that was dropped, after the last of its cells is gone."""
+        if pool.is_dropped and not pool.cells:
+            number = pool.defined.pool
+            self._pools.pop(number, None)
+            self._shared.timers.cancel((RESTART, number))
+            self._shared.timers.cancel((SHRINK, number))
+
     def _ready(self, event: CellReady, now: float) -> None:
         cell = self._shared.cells.get(event.cell)
         if cell is None or cell.state is CellState.DYING:
@@ -219,12 +241,12 @@ class PoolCore:
                 was_careful = pool.breaker.careful
                 pool.ready(cell, now)
                 pool.place(now)
-                if was_careful or self._shared.draining or pool.due:
+                if was_careful or pool.is_leaving or pool.due:
                     pool.fill(now)
             case CellState.RESTOCKING:
                 pool.ready(cell, now)
                 pool.place(now)
-                if self._shared.draining or pool.due:
+                if pool.is_leaving or pool.due:
                     pool.fill(now)
             case _:
                 assert_never(cell.state)
@@ -240,15 +262,16 @@ class PoolCore:
             if run is not None:
                 self._book.lose(run, cell.interrupted or Verdict.CRASHED, event.cause, now)
             if not event.by_us:
-                self._count_crash(cell, state, event.cause, now)
+                self._blame.count(cell, state, event.cause, now, event.blamed)
             cell.pool.place(now)
         cell.pool.fill(now)
+        self._forget_dropped(cell.pool)
 
     def _break(self, cell: Cell, why: str, cause: str, now: float) -> None:
         """Kill a living cell that failed by itself."""
         state = cell.state
         self._kill(cell, why, Verdict.CRASHED, cause, now)
-        self._count_crash(cell, state, cause, now)
+        self._blame.count(cell, state, cause, now)
         self._refill(cell.pool, now)
 
     def _kill(self, cell: Cell, why: str, verdict: Verdict, cause: str, now: float) -> None:
@@ -262,29 +285,6 @@ class PoolCore:
     def _refill(self, pool: Pool, now: float) -> None:
         pool.place(now)
         pool.fill(now)
-
-    def _count_crash(self, cell: Cell, state: CellState, cause: str, now: float) -> None:
-        """Blame a crash on the tenant that ran there last, or else on the pool.
-
-        Also where no run was at hand: a guest that owns its cell can answer first and crash it
-        then, and must not be able to open the breaker for everybody.
-        """
-        pool = cell.pool
-        pool.meters.crashes[state.value] += 1
-        if cell.tenant is not None:
-            if self._quarantine.crashed(cell.tenant, now):
-                self._refuse_tenant(cell.tenant, now)
-        elif pool.failed(cell, cause, now):
-            pool.meters.counts["breaker_opened"] += 1
-            self._shared.actions.append(BreakerOpened(pool.defined.pool, cause))
-            waiting = [*pool.general.runs(), *pool.openers.runs()]
-            self._book.refuse_unplaced(waiting, "breaker_open", cause)
-
-    def _refuse_tenant(self, tenant: str, now: float) -> None:
-        detail = self._quarantine.detail(tenant, now)
-        for pool in self._pools.values():
-            for run in reversed(list(pool.queued.get(tenant, {}).values())):
-                self._book.refuse(run, "breaker_open", detail)
 
     def _memory_seen(self, event: MemorySeen, now: float) -> None:
         cell = self._shared.cells.get(event.cell)
@@ -355,8 +355,8 @@ class PoolCore:
             self._shared.timers.set(cell.timer, cell.kill_at)
 
     def _wind_down(self, pool: Pool, now: float) -> None:
-        """While draining, a pool lets go of its cells once nothing waits for them."""
-        if self._shared.draining:
+        """A pool that leaves lets go of its cells once nothing waits for them."""
+        if pool.is_leaving:
             pool.fill(now)
 
     # --- the end ---------------------------------------------------------------------------------

@@ -29,6 +29,15 @@ class PoolDefined(NamedTuple):
     on_demand: bool = False
 
 
+class PoolDropped(NamedTuple):
+    """The host no longer wants the pool: take nothing new for it, and forget it without its cells.
+
+    Runs that wait for it are refused. Its number is never given to another.
+    """
+
+    pool: int
+
+
 class RunSubmitted(NamedTuple):
     """The host wants a run. `session` is 0 for a run that keeps no state."""
 
@@ -66,12 +75,14 @@ class CellGone(NamedTuple):
     """The cell's process is no more, or will be at once: its pipe is closed.
 
     `by_us` is true where the shell killed it for a reason that is not the cell's fault. A cell
-    that broke the protocol is one that crashed.
+    that broke the protocol is one that crashed. `blamed` names the tenant to hold that against; it
+    is None for the one whose run the cell had last.
     """
 
     cell: int
     cause: str
     by_us: bool
+    blamed: str | None = None
 
 
 class SessionEnded(NamedTuple):
@@ -95,6 +106,7 @@ class MemorySeen(NamedTuple):
 
 type Event = (
     PoolDefined
+    | PoolDropped
     | RunSubmitted
     | RunCancelled
     | CellReady

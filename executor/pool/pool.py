@@ -29,6 +29,7 @@ class Pool:
         self.policy = shared.policy
         self._timers = shared.timers
         self.defined = defined
+        self.is_dropped = False  # by the host: forgotten once its cells are gone
         self.cells: dict[int, Cell] = {}
         self.dying = 0
         self.starting = 0
@@ -64,6 +65,11 @@ class Pool:
     def living(self) -> int:
         """Cells that are not dying."""
         return len(self.cells) - self.dying
+
+    @property
+    def is_leaving(self) -> bool:
+        """True if it takes no new runs and lets go of its cells."""
+        return self.is_dropped or self._shared.draining
 
     # --- runs ------------------------------------------------------------------------------------
     def offer(self, run: Run, now: float) -> bool:
@@ -287,7 +293,7 @@ class Pool:
     def fill(self, now: float) -> None:
         """Start the cells that are wanted and allowed, or see to it that it is done in time."""
         free = self.general.count + self.openers.count
-        if self._shared.draining and not free:
+        if self.is_leaving and not free:
             self._wind_down(now)
             return
         wanted = self.running + free + self.defined.spares

@@ -19,6 +19,7 @@ from protocol.messages import (
     KINDS,
     Cancel,
     DefinePool,
+    Distrust,
     Done,
     Error,
     File,
@@ -66,9 +67,22 @@ def test_a_lie_ends_its_run_as_crashed(host: Host, said: tuple[Any, ...]) -> Non
     assert outcome.error.name == "SandboxLost"
 
 
+@pytest.mark.parametrize("said", LIES.values(), ids=LIES)
+def test_a_cell_that_lied_is_given_up_by_its_number(host: Host, said: tuple[Any, ...]) -> None:
+    host.run(*said, tenant="t")
+    host.client.send(Cancel(), 999)
+
+    message, run_id, _ = host.peer.receive()
+    if said is LIES["value of junk"]:  # bytes of the guest's, which an honest cell passes on
+        assert (message, run_id) == (Cancel(), 999)
+    else:
+        assert isinstance(message, Distrust)
+        assert (message.cell, message.tenant, run_id) == (1, "t", 0)
+
+
 def test_a_run_after_a_lie_is_as_good_as_before(host: Host) -> None:
     assert host.run((Done, b"{")).verdict is Verdict.CRASHED
-    assert isinstance(host.peer.receive()[0], Cancel)
+    assert isinstance(host.peer.receive()[0], Distrust)
 
     assert host.run((Done(Verdict.OK, value=0), VALUE)).value == [1]
 

@@ -344,3 +344,18 @@ def test_waits_are_shortened_by_chance_so_that_pools_do_not_restart_in_step() ->
     core.handle(CellGone(2, "died", by_us=False), 0.0)
 
     assert core.wake_at() == 0.1 * 0.75
+
+
+def test_a_lie_is_held_against_the_tenant_it_was_told_about_not_the_one_there_now() -> None:
+    """The host sees a lie after the cell's answer, when another tenant's run may be there."""
+    world = World(STRICT)
+    world.pool(1)
+    for _ in range(3):
+        run = world.submit("innocent")
+        world.do(CellGone(world.cell_of(run), "it lied", by_us=False, blamed="hostile"))
+        world.all_ready()
+        world.after(0.1)
+        world.all_ready()
+
+    assert world.ending_of(world.submit("hostile")) == "breaker_open"
+    assert world.ending_of(world.submit("innocent")) != "breaker_open"
