@@ -23,7 +23,7 @@ class JailUnavailable(SandboxError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"jail step {self.step!r} is not available: {self.reason}"
+        return f"jail step {self.step!r} is not available: {self.reason}; see cellblock doctor"
 
 
 class ImageError(SandboxError):
