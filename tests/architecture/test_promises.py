@@ -1,9 +1,10 @@
-"""ARCHITECTURE.md names what is there: the tests that hold its promises, and the files to open."""
+"""The pages name what is there: tests that hold promises, files to open, commands to run."""
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,17 @@ def test_each_promise_is_held_by_a_test_that_exists(promise: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_each_file_that_it_sends_a_reader_to_exists(path: str) -> None:
     assert (ROOT / path).exists()
+
+
+@pytest.mark.parametrize(("marker", "end"), [("run", "examples/analyse.py"), ("test", "pytest -q")])
+def test_the_readme_has_one_command_behind_each_marker(marker: str, end: str) -> None:
+    found = subprocess.run(
+        ["sed", "-n", f"/<!-- {marker} command -->/,/```$/p", "README.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # as `.ci/run` looks for it
+
+    [command] = [line for line in found.stdout.splitlines() if line.startswith("python3.13 ")]
+    assert command.endswith(end)
