@@ -97,6 +97,13 @@ class Ended:
 class Sandbox(Protocol):
     """One place where one guest runs. Fresh until its first `run`."""
 
+    def warm_up(self) -> None:
+        """Run what makes the first `run` quicker, once, ahead of it; leaves the sandbox fresh.
+
+        Raises:
+            SandboxBroken: it does not run.
+        """
+
     def run(self, order: Order, host: Host) -> Ended:
         """Run a guest and return how it ended. Called on the cell's main thread alone.
 
@@ -123,8 +130,7 @@ class Backend(Protocol):
         """Return a never used sandbox.
 
         Args:
-            order: the run that waits for it, which it may depend on; `None` for one that goes into
-                stock, and is warmed up.
+            order: the run that waits for it, which it may depend on; `None` for stock.
         """
         ...
 

@@ -118,6 +118,8 @@ class Cell:
         self._setup = setup
         self._backend = backend
         self._stock: deque[Sandbox] = deque()
+        #: The next one for the stock, not warmed up yet.
+        self._cold: Sandbox | None = None
         self._sessions: dict[int, Sandbox] = {}
         #: To be closed by the main thread, as whatever belongs to a sandbox.
         self._ended_sessions: deque[int] = deque()
@@ -210,7 +212,8 @@ class Cell:
     # --- main thread -----------------------------------------------------------------------------
     def _serve_guests(self) -> NoReturn:
         try:
-            self._restock(self._setup.stock)
+            while self._refill():
+                pass
             self._say_ready()
             while True:
                 if self._at_hand is None:  # else the frames thread read it before it was woken
@@ -248,8 +251,8 @@ class Cell:
             self._sessions.pop(session, None)
             self._close(sandbox)
         self._reading.acquire()
-        while len(self._stock) < self._setup.stock and not self._is_called():
-            self._restock(len(self._stock) + 1)
+        while not self._is_called() and self._refill():
+            pass
 
     def _is_called(self) -> bool:
         return self._at_hand is not None or bool(self._called.poll(0))
@@ -272,13 +275,29 @@ class Cell:
             return self._sessions[session]
         if len(self._sessions) >= SESSIONS_MAX:
             raise SandboxBroken(f"over {SESSIONS_MAX} sessions in one cell")
-        if self._stock and self._backend.fits_stock(order.run):
-            return self._stock.popleft()
+        if self._backend.fits_stock(order.run):
+            if self._stock:
+                return self._stock.popleft()
+            if self._cold is not None:
+                sandbox, self._cold = self._cold, None
+                return sandbox
         return self._backend.fresh(order)
 
-    def _restock(self, count: int) -> None:
-        while len(self._stock) < count:
-            self._stock.append(self._backend.fresh())
+    def _refill(self) -> bool:
+        """Take the next step to a full stock of warmed sandboxes; return False once it is.
+
+        In steps, as each keeps a run waiting that comes meanwhile; and one is warmed up before the
+        next is made, so that the first is of use soon.
+        """
+        if self._cold is not None:
+            sandbox, self._cold = self._cold, None
+            sandbox.warm_up()
+            self._stock.append(sandbox)
+        elif len(self._stock) < self._setup.stock:
+            self._cold = self._backend.fresh()
+        else:
+            return False
+        return True
 
     def _say_ready(self) -> None:
         self._channel.send(self._ready())

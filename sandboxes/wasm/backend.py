@@ -64,9 +64,7 @@ class WasmBackend:
         self._programs: OrderedDict[tuple[str, int, int], Program] = OrderedDict()
 
     def fresh(self, order: Order | None = None) -> Sandbox:
-        """Return a never used sandbox: warmed for stock, or as it is for a run that waits for it.
-
-        One for programs if `order` is for a program.
+        """Return a never used sandbox, not warmed up; one for programs if `order` is for one.
 
         Raises:
             SandboxBroken: the image does not run.
@@ -87,7 +85,6 @@ class WasmBackend:
             floor_bytes=self._loaded.floor_bytes,
             spool_path=self._setup.spool_path,
             scratch_path=self._setup.scratch_path,
-            warms_up=order is None,
         )
 
     def fits_stock(self, run: Run) -> bool:

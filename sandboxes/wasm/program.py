@@ -305,6 +305,9 @@ class ProgramSandbox:
             raise ImageError("the program has more than one memory, and one can be limited")
         return ending_of(fault, self._conversation, wanted)
 
+    def warm_up(self) -> None:
+        """A program begins in its run."""
+
     def interrupt(self, verdict: Verdict) -> None:
         """End the run at hand, or at its beginning, with `verdict`. Any thread."""
         self._turn.interrupt(verdict)

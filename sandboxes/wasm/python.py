@@ -34,10 +34,8 @@ from sandboxes.wasm.turn import Turn
 
 #: What a reply holds beside its value and streams: header, error, traceback, twice as UTF-8.
 _REPLY_ROOM_BYTES: Final = 4 << 20
-#: Touches the pages that most runs write to, so that their copies are made ahead of time.
-_WARM_UP: Final = wire.pack_request(
-    wire.Request("import math\nprint(math.pi)\n[1, {'a': 2.5}]", mode="cell")
-).encode()
+#: Touches the pages that most runs write to. A longer program costs more than it saves.
+_WARM_UP: Final = wire.pack_request(wire.Request("print(1 + 1)", mode="cell")).encode()
 
 
 class PythonSandbox:
@@ -58,9 +56,8 @@ class PythonSandbox:
         floor_bytes: int,
         spool_path: str,
         scratch_path: str = "",
-        warms_up: bool = True,
     ) -> None:
-        """Instantiate the guest, and warm it up.
+        """Instantiate the guest.
 
         Args:
             component: the loaded image.
@@ -70,7 +67,6 @@ class PythonSandbox:
             floor_bytes: what it has from its beginning.
             spool_path: the folder of large inputs, or "".
             scratch_path: the cell's own folder for files, or "".
-            warms_up: off for a run that waits: warming up takes longer than it saves.
 
         Raises:
             SandboxBroken: the image does not do what a guest of ours does.
@@ -91,13 +87,17 @@ class PythonSandbox:
             self._store.limit_memory(max(memory_bytes, floor_bytes))
             self._store.set_wasi()
             self._function = component.instantiate(self._store, export)
-            if warms_up:
-                self._warm_up()
         except BaseException:
             self.close()
             raise
 
-    def _warm_up(self) -> None:
+    def warm_up(self) -> None:
+        """Run a few lines of our own, so that a first run finds its pages written to.
+
+        Raises:
+            SandboxBroken: the image does not run them.
+        """
+        self._store.check_open()
         self._conversation.begin(None)
         reply = self._call(_WARM_UP, _REPLY_ROOM_BYTES)
         if isinstance(reply, Fault):
