@@ -17,8 +17,10 @@ from executor.pool import (
     MemorySeen,
     Policy,
     PoolDefined,
+    PoolDropped,
     RunCancelled,
     RunEnded,
+    RunSubmitted,
     SessionEnded,
 )
 from executor.restart import BackoffPolicy, BreakerPolicy
@@ -54,16 +56,27 @@ class Chance:
         self.world = World(RESTLESS)
         self.crash = self.rng.choice((0.005, 0.02, 0.3))
         self.fresh_tenants = self.rng.random() < 0.5
-        for pool in (1, 2):
-            self.world.do(
-                PoolDefined(
-                    pool,
-                    self.rng.randint(1, 3),
-                    self.rng.randint(0, 2),
-                    self.rng.choice((0, 1, 6, 20)),
-                    rss_bytes_max=200,
-                )
-            )
+        #: The pools of the moment: sessions and most runs go to the first. No number comes twice.
+        self.homes = [1, 2]
+        for pool in self.homes:
+            self.define(pool)
+
+    def define(self, pool: int) -> None:
+        rng = self.rng
+        cells, spares, queue = rng.randint(1, 3), rng.randint(0, 2), rng.choice((0, 1, 6, 20))
+        on_demand = pool > 2 and rng.random() < 0.5
+        event = PoolDefined(pool, cells, spares, queue, rss_bytes_max=200, on_demand=on_demand)
+        self.world.do(event)
+
+    def session(self) -> int:
+        return 100 * self.homes[0] + self.rng.randint(1, 15)
+
+    def drop(self) -> None:
+        """Drop a pool and define another, sometimes with the runs and sessions that it has."""
+        at = self.rng.choice((0, 1))
+        self.world.do(PoolDropped(self.homes[at]))
+        self.homes[at] = max(self.homes) + 1
+        self.define(self.homes[at])
 
     def step(self) -> None:
         """Do one thing, likely or not."""
@@ -88,12 +101,14 @@ class Chance:
         elif draw < 0.8 and world.open:
             world.do(RunCancelled(rng.choice([*world.open])))
         elif draw < 0.82:
-            world.do(SessionEnded(rng.randint(1, 15)))
+            world.do(SessionEnded(rng.choice([self.session(), *world.lost_sessions])))
         elif draw < 0.85 and world.cells:
             rss_bytes = rng.choice((0, 10, 60, 100, 200)) + (rng.random() < 0.1)
             world.do(MemorySeen(rng.choice([*world.cells]), rss_bytes))
         elif draw < 0.86:
             self.surprise()
+        elif draw < 0.865:
+            self.drop()
         elif draw < 0.98:
             world.after(rng.choice((0.0, 0.001, 0.01, 0.1)))
         else:
@@ -102,14 +117,14 @@ class Chance:
     def submit(self) -> None:
         rng = self.rng
         fresh = self.fresh_tenants and rng.random() < 0.3
-        session = rng.choice((0, 0, rng.randint(1, 15)))
+        session = rng.choice((0, 0, self.session()))
         self.world.submit(
             f"new{rng.random()}" if fresh else rng.choices(TENANTS, (20, 5, 2, 1, 1))[0],
             priority=rng.choices((0, 1, -1), (8, 1, 1))[0],
             session=session,
             wall_s=rng.choice((0.01, 0.1, 1.0)),
             queue_s=rng.choice((0.0, 0.05, 1.0, 10.0)),
-            pool=1 if session else rng.choice((1, 1, 1, 2)),
+            pool=self.homes[0] if session else rng.choice((*self.homes, self.homes[0])),
         )
 
     def surprise(self) -> None:
@@ -120,7 +135,9 @@ class Chance:
         event = rng.choice(
             (
                 CellReady(cell, 1, 0),
-                CellGone(cell, "died", by_us=False),
+                CellGone(cell, "died", by_us=False, blamed=rng.choice((*TENANTS, "", None))),
+                PoolDropped(rng.choice((*world.dropped, 10**9))),
+                RunSubmitted(world.next_run(), rng.choice((*world.dropped, 10**9)), "a", 0, 1, 1),
                 RunEnded(cell, run),
                 RunCancelled(run),
                 MemorySeen(cell, 10),

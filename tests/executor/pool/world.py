@@ -26,6 +26,7 @@ from executor.pool import (
     Policy,
     PoolCore,
     PoolDefined,
+    PoolDropped,
     RefuseRun,
     RunEnded,
     RunSubmitted,
@@ -75,6 +76,7 @@ class World:
         self.core = PoolCore(policy)
         self.now = 1_000.0
         self.pools: dict[int, PoolDefined] = {}
+        self.dropped: set[int] = set()
         self.runs: dict[int, Known] = {}
         self.open: dict[int, Known] = {}
         self._by_tenant: defaultdict[str, dict[int, Known]] = defaultdict(dict)
@@ -109,10 +111,13 @@ class World:
         queue_s: float = 1_000.0,
         pool: int = 1,
     ) -> int:
-        self._next_run += 1
-        run = self._next_run
+        run = self.next_run()
         self.do(RunSubmitted(run, pool, tenant, priority, wall_s, queue_s, session))
         return run
+
+    def next_run(self) -> int:
+        self._next_run += 1
+        return self._next_run
 
     def all_ready(self) -> None:
         for cell in self.in_state("starting", "restocking"):
@@ -162,6 +167,8 @@ class World:
         """Give the core an event and obey it."""
         if isinstance(event, PoolDefined):
             self.pools[event.pool] = event
+        if isinstance(event, PoolDropped):
+            self.dropped |= {event.pool} & self.pools.keys()
         if isinstance(event, RunSubmitted):
             known = Known(event, self.now)
             others = self._by_tenant[event.tenant]
@@ -227,6 +234,7 @@ class World:
             match action:
                 case SpawnCell(cell, pool):
                     assert cell not in self.cells
+                    assert pool not in self.dropped, "a cell for a pool that nobody wants"
                     self.cells[cell] = Process(pool)
                 case StartRun():
                     self._started(action)
@@ -269,6 +277,7 @@ class World:
         asked = known.asked
         assert cell.state == "idle", "a run was started on a cell that had not said ready"
         assert cell.pool == asked.pool
+        assert asked.pool not in self.dropped, "a run was started in a pool that was dropped"
         assert known.started_at < 0, "started twice"
         assert action.queued_s == self.now - known.at
         if asked.session:
@@ -289,9 +298,20 @@ class World:
             del known.passed_by[asked.tenant]
             assert all(n <= 1 for n in known.passed_by.values()), f"unfair: {known.passed_by}"
 
+    def _check_dropped(self, queued: Counter[int]) -> None:
+        pools: Any = self.core.statistics(self.now)["pools"]
+        known = {pool["pool"] for pool in pools}
+        for number in self.dropped:
+            states = {cell.state for cell in self.cells.values() if cell.pool == number}
+            assert not queued[number], "a run waits for a pool that was dropped"
+            assert states <= {"busy", "dying"}, "a dropped pool keeps a cell"
+            assert (number in known) == bool(states), "it is forgotten too soon or too late"
+
     def _check(self) -> None:
         self.core.check()
         queued = Counter(k.asked.pool for k in self.open.values() if k.started_at < 0)
+        if self.dropped and not self._closed:
+            self._check_dropped(queued)
         for number, pool in self.pools.items():
             cells = [c for c in self.cells.values() if c.pool == number]
             assert queued[number] <= pool.queue_max
