@@ -60,7 +60,8 @@ _handler = Entries()
 
 def begin(level: int) -> None:
     """Emit entries of at least `level` from now on."""
-    logging.root.setLevel(level)
+    if logging.root.level != level:  # setting it goes through every logger there is
+        logging.root.setLevel(level)
 
 
 def _basic_config_beside(**kwargs: Any) -> None:
