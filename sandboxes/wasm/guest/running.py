@@ -152,10 +152,9 @@ def _namespace(request: wire.Request) -> dict[str, Any]:
 def _read(piece: wire.Piece) -> bytes:
     if not isinstance(piece, wire.InFile):
         return piece  # type: ignore[return-value]  # an inline piece is bytes on this side
-    with open(piece.path, "rb", buffering=0) as stream:
+    with open(piece.path, "rb") as stream:  # buffered: one block of memory, filled in place
         stream.seek(piece.offset_bytes)
-        data = stream.readall()
-    return data if len(data) == piece.length_bytes else data[: piece.length_bytes]
+        return stream.read(piece.length_bytes)
 
 
 def _read_inputs(request: wire.Request) -> dict[str, Any]:
