@@ -16,27 +16,26 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
 
 from executor import guarantees
 from executor.checks import count_of, usable_cpus
-from executor.client import Client
 from executor.errors import Closed, translated
 from executor.images import compiled_image, compiled_module
-from executor.launch import Launcher
+from executor.keeper import Keeper
 from executor.options import make_defaults, make_plan
-from executor.pools import Pools, Sizes
-from executor.spool import Spool
-from protocol.messages import AskStatistics, Drain, Message
+from executor.pools import Sizes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
     from executor.handle import RunHandle
-    from executor.isolate import Connection, IsolateKind
+    from executor.isolate import IsolateKind
+    from executor.launch import Launcher
     from executor.options import FunctionsGiven, Plan, RunOptions, SessionOptions
     from executor.outcome import Outcome
     from executor.sandboxed import Sandboxed
     from executor.session import Session
     from executor.statistics import Statistics
     from protocol.limits import Limits
+    from protocol.messages import Message
     from sandboxes.guarantees import Guarantee, Strength
     from sandboxes.wasm.image import Image
 
@@ -46,8 +45,6 @@ QUEUE_MAX_MAX = 1_000_000
 STOCK = 3
 #: How long `close` lets runs at hand go on before they are killed, where it is not told.
 CLOSE_WITHIN_S = 5.0
-#: On top of that: killing cells and ending the loop.
-CLOSE_GRACE_S = 5.0
 STATISTICS_WAIT_S = 10.0
 
 
@@ -108,9 +105,7 @@ class Supervisor:
         self._defaults = make_defaults(limits, functions, tenant)
         self._lock = threading.Lock()
         self._sessions = itertools.count(1)
-        self._connection: Connection | None = None
-        self._launcher: Launcher | None = None
-        self._spool: Spool | None = None
+        self._keeper: Keeper | None = None
         self._is_closed = False
 
     # --- life ------------------------------------------------------------------------------------
@@ -126,8 +121,8 @@ class Supervisor:
         with self._lock:
             if self._is_closed:
                 raise Closed("supervisor")
-            if self._launcher is None:
-                self._open()
+            if self._keeper is None:
+                self._keeper = self._open()
         return self
 
     def close(self, *, within_s: float = CLOSE_WITHIN_S) -> None:
@@ -140,18 +135,9 @@ class Supervisor:
             if self._is_closed:
                 return
             self._is_closed = True
-            launcher, connection = self._launcher, self._connection
-        if launcher is None or connection is None:
-            return
-        client = launcher.client
-        client.send_quietly(Drain(round(max(0.0, within_s) * 1_000)))
-        client.wait_ended(max(0.0, within_s) + CLOSE_GRACE_S)
-        client.close_begins()
-        connection.close()
-        client.wait_ended(CLOSE_GRACE_S)
-        launcher.close()
-        if self._spool is not None:
-            self._spool.close()
+            keeper = self._keeper
+        if keeper is not None:
+            keeper.close(max(0.0, within_s))
 
     async def aclose(self, *, within_s: float = CLOSE_WITHIN_S) -> None:
         """Close as `close` does, without blocking the event loop."""
@@ -184,7 +170,7 @@ class Supervisor:
         await self.aclose(within_s=CLOSE_WITHIN_S if error is None else 0.0)
 
     def __del__(self) -> None:
-        if getattr(self, "_launcher", None) is not None and not self._is_closed:
+        if getattr(self, "_keeper", None) is not None and not self._is_closed:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
 
     # --- runs ------------------------------------------------------------------------------------
@@ -203,7 +189,7 @@ class Supervisor:
         Raises:
             Misuse: an argument can never work; nothing ran.
             Refused: no cell became free, or the supervisor is closing; nothing ran.
-            SupervisorLost: the supervisor's loop ended under the run.
+            SupervisorLost: the supervisor's loop cannot be started; nothing ran.
             ImageFailed: the image or the module cannot be loaded.
         """
         return self.launcher().run(self.plan(code, options))
@@ -323,9 +309,13 @@ class Supervisor:
         Raises:
             SupervisorLost: the loop does not answer.
         """
+        import dataclasses
+
         from executor.statistics import Statistics
 
-        return Statistics.from_json(self.launcher().ask(AskStatistics(), STATISTICS_WAIT_S))
+        keeper = self._kept()
+        snapshot = Statistics.from_json(keeper.statistics(STATISTICS_WAIT_S))
+        return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts)
 
     def guarantees(self) -> tuple[Guarantee, ...]:
         """Return each named guarantee, whether it is held here, and why."""
@@ -334,10 +324,13 @@ class Supervisor:
     # --- for our own modules ---------------------------------------------------------------------
     def launcher(self) -> Launcher:
         """Return what starts runs, opening the supervisor if need be."""
-        if self._launcher is None or self._is_closed:
+        return self._kept().launcher
+
+    def _kept(self) -> Keeper:
+        if self._keeper is None or self._is_closed:
             self.open()
-        assert self._launcher is not None
-        return self._launcher
+        assert self._keeper is not None
+        return self._keeper
 
     def plan(self, code: str | None, options: RunOptions) -> Plan:
         """Return a checked run."""
@@ -352,8 +345,8 @@ class Supervisor:
 
     def tell(self, message: Message) -> None:
         """Send a message that asks for no answer; dropped where nothing listens any more."""
-        if self._launcher is not None:
-            self._launcher.client.send_quietly(message)
+        if self._keeper is not None:
+            self._keeper.client.send_quietly(message)
 
     @property
     def in_flight(self) -> int:
@@ -364,35 +357,25 @@ class Supervisor:
         both = cast("RunOptions", {**options, "inputs": inputs})
         return self.start(code, **both)
 
-    def _open(self) -> None:
+    def _open(self) -> Keeper:
         from executor import isolate
         from sandboxes.errors import SandboxError
 
-        connection: Connection | None = None
-        compiled = functools.partial(
-            compiled_image, self._image, is_quick=self._isolate == "inline"
-        )
+        kind, jail = self._isolate, self._jail
+        compiled = functools.partial(compiled_image, self._image, is_quick=kind == "inline")
         try:
             compiled(self._defaults.limits.fuel is not None)  # before anything is started
-            connection = isolate.start(self._isolate, jail=self._jail)
-            client = Client(connection.socket, checked=self._isolate != "inline")
-            pools = Pools(
-                client,
+            return Keeper(
+                lambda spool_path: isolate.start(kind, jail=jail, spool_path=spool_path),
+                checked=kind != "inline",
                 compiled=compiled,
                 sizes=self._sizes,
                 limits=self._defaults.limits,
-                is_jailed=self._jail != "none",
+                is_jailed=jail != "none",
             )
-            self._spool = Spool(connection.spool_path)
-        except BaseException as error:
-            if connection is not None:
-                connection.close()
-            if isinstance(error, SandboxError | OSError):
-                raise translated(error) from error
-            raise
-        self._connection = connection
-        self._launcher = Launcher(client, pools, self._spool)
+        except (SandboxError, OSError) as error:
+            raise translated(error) from error
 
     def __repr__(self) -> str:
-        state = "closed" if self._is_closed else "open" if self._launcher else "not open"
+        state = "closed" if self._is_closed else "open" if self._keeper else "not open"
         return f"<Supervisor, {self._sizes.cells} cells, {self._isolate}, {state}>"

@@ -7,6 +7,7 @@ Rule 1: the reader thread decodes nothing and calls nothing of the user's: a rec
 Rule 2: the reader thread never sends, so it can always make room for what the loop wants to say.
 Rule 3: each run gets exactly one ending: a frame of an ending kind, or the `SupervisorLost` that
         every open run is given when the pipe ends.
+Rule 4: a run that has not begun may stay beyond that, for the pipe to the next loop: `attach`.
 """
 
 from __future__ import annotations
@@ -44,22 +45,35 @@ JOIN_BYTES_MAX = 32 << 10
 #: What ends a run.
 ENDINGS = frozenset({KINDS[Done], KINDS[Lost], KINDS[Refused], KINDS[Statistics]})
 
-#: Takes the frames of one run, and at the end of the pipe the error instead. Must not block.
-type Receiver = Callable[[Frame | SupervisorLost], None]
+#: Takes the frames of one run, and at the end of the pipe the error instead; there it returns True
+#: if its run is to stay for another pipe. Must not block.
+type Receiver = Callable[[Frame | SupervisorLost], object]
 
 
 class Client:
-    """One pipe to a loop. Thread-safe."""
+    """The pipe to a loop, and when that ends perhaps one to the next. Thread-safe."""
 
-    def __init__(self, sock: socket.socket, *, checked: bool) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        *,
+        checked: bool,
+        on_end: Callable[[int, SupervisorLost], object] | None = None,
+    ) -> None:
         """Start to read from `sock`, which stays its owner's to close.
 
         Args:
             sock: a blocking stream socket.
             checked: read bodies with pydantic; False for a loop in this very interpreter.
+            on_end: called by the reader thread, last of all, with the number of the pipe that
+                ended. Must not block.
         """
         self.pool_failures: dict[int, str] = {}
-        self._sock = sock
+        #: True while runs may be opened though the pipe has ended, as another will be attached.
+        self.waits = False
+        #: Number of the pipe, from 1.
+        self.generation = 0
+        self._on_end = on_end
         self._read_checked = _checked_reader() if checked else None
         self._send_lock = threading.Lock()
         self._receivers: dict[int, Receiver] = {}
@@ -69,7 +83,24 @@ class Client:
         self._has_ended = False
         #: Set when every run has been given its ending, too.
         self._is_swept = threading.Event()
-        self._thread = threading.Thread(target=self._read, name="cellblock-reader", daemon=True)
+        self._sweep_lock = threading.Lock()
+        self._begin(sock)
+
+    def attach(self, sock: socket.socket) -> None:
+        """Go on with another pipe, after the last one has ended and was read to its end."""
+        self._thread.join()
+        with self._send_lock:
+            self._begin(sock)
+
+    def _begin(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.generation += 1
+        self.pool_failures.clear()
+        self._lost, self._has_ended = None, False
+        self._is_swept.clear()
+        self._thread = threading.Thread(
+            target=self._read, args=(sock, self.generation), name="cellblock-reader", daemon=True
+        )
         self._thread.start()
 
     # --- any thread ------------------------------------------------------------------------------
@@ -82,7 +113,7 @@ class Client:
         """
         run_id = next(self._ids)
         self._receivers[run_id] = receiver
-        if self._has_ended:
+        if self._has_ended and not self.waits:
             self._receivers.pop(run_id, None)
             raise self._gone()
         return run_id
@@ -91,19 +122,29 @@ class Client:
         """Forget a run that was opened but never sent."""
         self._receivers.pop(run_id, None)
 
-    def send(self, message: Message, run_id: int = 0, buffers: Sequence[Buffer] = ()) -> None:
-        """Send one message whole.
+    def send(
+        self,
+        message: Message,
+        run_id: int = 0,
+        buffers: Sequence[Buffer] = (),
+        *,
+        generation: int = 0,
+    ) -> None:
+        """Send one message whole; if a `generation` is given, on that pipe or not at all.
 
         Raises:
             SupervisorLost: the pipe has ended.
             Closed: it ended because we closed it.
         """
         parts: list[Buffer] = list(encode_message(message, run_id, buffers))
-        try:
-            with self._send_lock:
+        with self._send_lock:
+            if generation and generation != self.generation:
+                raise self._gone()
+            try:
                 self._send_parts(parts)
-        except OSError as error:
-            raise self._gone(error) from None
+            except OSError as error:
+                self._shut_down(self._sock)  # nothing can follow a part of a frame
+                raise self._gone(error) from None
 
     def send_quietly(
         self, message: Message, run_id: int = 0, buffers: Sequence[Buffer] = ()
@@ -122,6 +163,18 @@ class Client:
             return decode_frame(frame)
         body, buffers = frame.split()
         return self._read_checked(CLASSES[frame.kind], body), buffers
+
+    def give_up(self, cause: str) -> None:
+        """Note that no other pipe comes, and why: the runs that stayed for it get their ending."""
+        self.waits = False
+        if self._has_ended:
+            lost = self._lost = SupervisorLost(cause or "its pipe ended")
+            self._sweep(lost)
+
+    @property
+    def has_ended(self) -> bool:
+        """True from the end of one pipe until the next is attached."""
+        return self._has_ended
 
     def close_begins(self) -> None:
         """Note that the pipe will end because we want it to."""
@@ -156,25 +209,32 @@ class Client:
         if self._is_closing:
             return Closed("supervisor")
         lost = self._lost
-        cause = lost.cause if lost else f"its pipe ended: {error and error.strerror}"
+        ended = "its pipe ended" if error is None else f"its pipe ended: {error.strerror}"
+        cause = lost.cause if lost else ended
         return SupervisorLost(cause, began=False)
 
     # --- reader thread ---------------------------------------------------------------------------
-    def _read(self) -> None:
+    def _read(self, sock: socket.socket, generation: int) -> None:
         cause = "its pipe ended"
         try:
-            self._read_frames()
+            self._read_frames(sock)
         except ProtocolError as error:
             cause = f"it broke the protocol: {error}"
         except OSError as error:
             cause = f"its pipe ended: {error.strerror}"
         except Exception as error:  # noqa: BLE001 - a bug here must end the runs, not hang them
             cause = f"the reader failed: {type(error).__name__}: {error}"
-        self._end(SupervisorLost(cause))
+        self._shut_down(sock)  # nobody reads what it says, and nobody must wait to be read by it
+        self._end(generation, SupervisorLost(cause))
 
-    def _read_frames(self) -> None:
+    @staticmethod
+    def _shut_down(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    def _read_frames(self, sock: socket.socket) -> None:
         decoder = FrameDecoder(kinds=LOOP_SENDS_HOST)
-        receivers, recv = self._receivers, self._sock.recv
+        receivers, recv = self._receivers, sock.recv
         pool_failed = KINDS[PoolFailed]
         while True:
             data = recv(min(max(decoder.missing_bytes, READ_BYTES_MIN), READ_BYTES_MAX))
@@ -197,15 +257,22 @@ class Client:
         if isinstance(message, PoolFailed):
             self.pool_failures[message.pool] = message.cause
 
-    def _end(self, lost: SupervisorLost) -> None:
+    def _end(self, generation: int, lost: SupervisorLost) -> None:
         self._lost = lost
         # Before the sweep: whoever opens a run after it sees it, whoever did so before is swept.
         self._has_ended = True
-        while self._receivers:
-            with contextlib.suppress(KeyError):  # `open` or `abandon` was quicker
-                _, receiver = self._receivers.popitem()
-                receiver(lost)
-        self._is_swept.set()
+        self._sweep(lost)
+        if self._on_end is not None:
+            self._on_end(generation, lost)
+
+    def _sweep(self, lost: SupervisorLost) -> None:
+        with self._sweep_lock:
+            for run_id in list(self._receivers):
+                receiver = self._receivers.get(run_id)
+                if receiver is not None and not receiver(lost):
+                    self._receivers.pop(run_id, None)
+            if not self._receivers:
+                self._is_swept.set()
 
 
 def _checked_reader() -> Callable[[type[Any], bytes], Any]:

@@ -53,7 +53,7 @@ class Refused(ExecutorError):
     """The run was not begun.
 
     Attributes:
-        reason: queue_full, queue_timeout, draining, breaker_open or session_lost.
+        reason: queue_full, queue_timeout, draining, breaker_open, pools_full or session_lost.
         detail: more of it, for people.
     """
 
@@ -73,6 +73,10 @@ _REASONS = {
     "queue_full": "the queue is full; submit fewer runs at once or raise queue_max",
     "queue_timeout": "no cell became free within queue_timeout_s",
     "draining": "the supervisor is closing and takes no new runs",
+    "pools_full": (
+        "too many different mounts, modules and memory limits are in use at once; "
+        "end runs or close sessions first"
+    ),
     "breaker_open": "cells cannot be started at the moment",
     "session_lost": "the sandbox kept for this session is gone; call reset() for a fresh one",
 }

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from executor.loop.launch import find_library
 from executor.loop.main import LoopOptions, serve
-from executor.loop.spool import make_spool, remove_folder
+from executor.loop.spool import clear_spool, make_spool, remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,15 +45,21 @@ class Connection:
         self._is_closed = False
         _open_connections.add(self)
 
-    def close(self, timeout_s: float = CLOSE_WAIT_S) -> bool:
-        """End the loop and every cell; return whether it ended within `timeout_s`. Idempotent."""
+    def close(self, timeout_s: float = CLOSE_WAIT_S, *, keep_spool: bool = False) -> bool:
+        """End the loop and every cell; return whether it ended within `timeout_s`. Idempotent.
+
+        Args:
+            timeout_s: seconds to wait for it.
+            keep_spool: leave the spool folder to the next loop, or to a later `close`.
+        """
         if not self._is_closed:
             self._is_closed = True
             with contextlib.suppress(OSError):  # the loop was first
                 self.socket.shutdown(socket.SHUT_RDWR)
             self.socket.close()
         ended = self._wait(timeout_s)
-        remove_folder(self.spool_path)
+        if not keep_spool:
+            remove_folder(self.spool_path)
         _open_connections.discard(self)
         return ended
 
@@ -62,22 +68,31 @@ class Connection:
         return self._wait(timeout_s)
 
 
+class _Process:
+    is_ending = False
+
+
+_process = _Process()
 _open_connections: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 
 @atexit.register
 def _close_open_connections() -> None:
     # An interpreter that still runs while the process finalises can crash it.
+    _process.is_ending = True
     for connection in list(_open_connections):
         connection.close()
 
 
-def start(kind: IsolateKind, *, jail: JailKind = "none") -> Connection:
+def start(
+    kind: IsolateKind, *, jail: JailKind = "none", spool_path: str | None = None
+) -> Connection:
     """Start a supervisor loop.
 
     Args:
         kind: where it runs.
         jail: the kernel walls round each of its cells.
+        spool_path: the spool folder of a loop that ended, to go on with; None for a new one.
 
     Raises:
         ValueError: `kind` is none of the three.
@@ -86,10 +101,17 @@ def start(kind: IsolateKind, *, jail: JailKind = "none") -> Connection:
     """
     if kind not in ("interpreter", "process", "inline"):
         raise ValueError(f'isolate must be "interpreter", "process" or "inline", not {kind!r}')
+    if _process.is_ending:
+        raise OSError("the process is ending")
+    library_path = _library_path()
+    if spool_path is None:
+        spool_path = make_spool()
+    else:
+        clear_spool(spool_path)
     options = LoopOptions(
         python=sys.executable,
-        library_path=_library_path(),
-        spool_path=make_spool(),
+        library_path=library_path,
+        spool_path=spool_path,
         jail=jail,
     )
     ours, theirs = socket.socketpair()
@@ -159,16 +181,28 @@ serve(int(sys.argv[1]), sys.argv[2])
 
 
 def _serve_in_interpreter(host_fd: int, options_json: str) -> None:
-    interpreters = _interpreters()
-    interpreter = interpreters.create()
     try:
-        interpreter.exec(
-            f"import sys\nsys.path.insert(0, {_ROOT!r})\n"
-            "from executor.loop.main import serve\n"
-            f"serve({host_fd}, {options_json!r})\n"
-        )
+        interpreter = _interpreters().create()
+    except BaseException:
+        os.close(host_fd)  # the end of the pipe is how the host learns of it
+        raise
+    try:
+        interpreter.exec(_INTERPRETER_MAIN.format(fd=host_fd, options=options_json))
     finally:
         interpreter.close()
+
+
+#: Until `serve` has the descriptor, it is this code's to close.
+_INTERPRETER_MAIN = f"""
+import os, sys
+try:
+    sys.path.insert(0, {_ROOT!r})
+    from executor.loop.main import serve
+except BaseException:
+    os.close({{fd}})
+    raise
+serve({{fd}}, {{options!r}})
+"""
 
 
 def _interpreters() -> Any:  # one of two modules of the same interface, untyped on 3.13

@@ -1,23 +1,29 @@
 """From a plan to a run at hand: number, pool, files, frames, and who takes them.
 
-Rule: whatever a run holds (files of the spool, host calls, a read of its input) is given
-back by the reader thread when the run's ending comes, or here if the run could not be sent.
+Rule 1: whatever a run holds (files of the spool, host calls, a read of its input) is given
+        back by the reader thread when the run's ending comes, or here if the run could not be sent.
+Rule 2: a run that is not placed when its loop ends waits here and is sent to the next, as it was;
+        a run that is placed is never sent again.
 """
 
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from typing import TYPE_CHECKING
 
+from executor import errors
 from executor.client import ENDINGS
 from executor.errors import ExecutorError, Misuse, SupervisorLost, translated
 from executor.handle import RunHandle
+from executor.lifeline import Fate, Lifeline, State
 from executor.running import Running
 from executor.spool import arrange
 from executor.threads import LoopThread, Threads
 from protocol.errors import LocalProtocolError, ProtocolError, RemoteProtocolError
 from protocol.frames import Frame
-from protocol.messages import File, Message, Run, Submit
+from protocol.messages import KINDS, Cancel, File, Message, Placed, Refused, Run, Submit
 from protocol.reading import write
 from sandboxes.errors import SandboxError
 
@@ -37,15 +43,22 @@ if TYPE_CHECKING:
 
 #: A cell that says more than this beyond its run's limits, faster than the host takes it, is lost.
 BACKLOG_BYTES_MAX = 64 << 20
+_PLACED = KINDS[Placed]
 
 
 class Launcher:
     """Starts the runs of one supervisor. Thread-safe."""
 
-    def __init__(self, client: Client, pools: Pools, spool: Spool) -> None:
+    def __init__(
+        self, client: Client, pools: Pools, spool: Spool, lifeline: Lifeline | None = None
+    ) -> None:
+        """`lifeline` says what becomes of runs whose loop ends; without one, no other comes."""
         self.client = client
         self.pools = pools
         self._spool = spool
+        self._lifeline = lifeline
+        #: Runs that are not placed, for the next loop.
+        self._unplaced: dict[int, _Receiver] = {}
         self._threads = Threads()
         self._loop_thread = LoopThread()
 
@@ -147,12 +160,15 @@ class Launcher:
             SupervisorLost: the loop is gone.
             Closed: the supervisor is closed.
         """
-        receiver = _Receiver(plan, running, deliver, self._spool)
+        receiver = _Receiver(plan, running, deliver, self._spool, self._unplaced, self._lifeline)
+        lifeline = self._lifeline
+        if lifeline is not None and lifeline.state is not State.UP:
+            self._check_room()
         running.run_id = run_id = self.client.open(receiver.take)
         try:
             buffers = self._buffers(plan, receiver)
             submit = Submit(
-                pool=plan.pool or self.pools.number_for(plan),
+                pool=running.take_pool(self.pools),
                 wall_ms=plan.run_limits.wall_ms,
                 tenant=plan.tenant,
                 priority=plan.priority,
@@ -160,13 +176,44 @@ class Launcher:
                 queue_ms=plan.queue_ms,
                 spooled=tuple(receiver.spooled),
             )
-            self.client.send(submit, run_id, buffers)
+            receiver.submit = submit, buffers
+            self._unplaced[run_id] = receiver
+            if not receiver.waits:  # the pipe ended while it was opened
+                self._unplaced.pop(run_id, None)
+            if lifeline is None or lifeline.state is State.UP:  # else it is sent with the others
+                receiver.send(self.client)
+        except SupervisorLost as error:
+            if lifeline is None or not lifeline.holds or not receiver.waits:
+                self.client.abandon(run_id)
+                receiver.release()
+                raise SupervisorLost(error.cause, began=False) from None
         except (ExecutorError, ProtocolError, SandboxError, OSError) as error:
             self.client.abandon(run_id)
             receiver.release()
             if isinstance(error, LocalProtocolError):
                 raise Misuse("run", f"cannot be sent: {error}") from None
             raise translated(error) from None
+
+    def submit_waiting(self) -> None:
+        """Send to a new loop what waits for it, in order.
+
+        Raises:
+            SupervisorLost: it has ended again.
+        """
+        for run_id in sorted(self._unplaced):
+            receiver = self._unplaced.get(run_id)
+            if receiver is None:
+                continue
+            try:
+                receiver.send(self.client)
+            except LocalProtocolError as error:
+                self.client.abandon(run_id)
+                receiver.fail(error)
+
+    def _check_room(self) -> None:
+        if len(self._unplaced) >= self.pools.queue_max:
+            detail = f"{len(self._unplaced)} runs wait for the supervisor's loop"
+            raise errors.Refused("queue_full", detail)
 
     def _buffers(self, plan: Plan, receiver: _Receiver) -> list[Buffer]:
         """Return the buffers of the `Submit`: the body of its `Run`, and those of the `Run`."""
@@ -213,18 +260,36 @@ class _Receiver:
     """What the reader thread does with the frames of one run."""
 
     __slots__ = (
-        "_backlog_max", "_deliver", "_delivered_bytes", "_is_flooded", "_plan", "_running",
-        "_spool", "spooled",
+        "_backlog_max", "_deliver", "_delivered_bytes", "_generation", "_is_flooded", "_is_placed",
+        "_is_released", "_lifeline", "_loops", "_plan", "_running", "_spool", "_submitted_at",
+        "_turn", "_unplaced", "spooled", "submit",
     )  # fmt: skip
 
     def __init__(
-        self, plan: Plan, running: Running, deliver: Callable[[Item], None], spool: Spool
+        self,
+        plan: Plan,
+        running: Running,
+        deliver: Callable[[Item], None],
+        spool: Spool,
+        unplaced: dict[int, _Receiver],
+        lifeline: Lifeline | None,
     ) -> None:
         self.spooled: list[str] = []
+        #: What is to be sent, with its buffers; None once a cell has the run.
+        self.submit: tuple[Submit, list[Buffer]] | None = None
         self._plan = plan
         self._running = running
         self._deliver = deliver
         self._spool = spool
+        self._unplaced = unplaced
+        self._lifeline = lifeline
+        self._submitted_at = time.monotonic()
+        #: Held to send: two threads may find that it is to be done.
+        self._turn = threading.Lock()
+        self._generation = 0
+        self._loops = 0
+        self._is_placed = False
+        self._is_released = False
         limits = plan.run_limits
         self._backlog_max = (
             BACKLOG_BYTES_MAX
@@ -233,26 +298,93 @@ class _Receiver:
         self._delivered_bytes = 0
         self._is_flooded = False
 
-    def take(self, item: Frame | SupervisorLost) -> None:
+    @property
+    def waits(self) -> bool:
+        """True if the run has neither a cell nor an ending."""
+        return not (self._is_placed or self._is_released)
+
+    def send(self, client: Client) -> None:
+        """Send the run to the loop of this moment, unless it was. Any thread.
+
+        Raises:
+            SupervisorLost: the loop has ended.
+            LocalProtocolError: the run is larger than the protocol carries.
+        """
+        running = self._running
+        with self._turn:
+            generation = client.generation
+            if self.submit is None or self._generation == generation or not self.waits:
+                return
+            if self._loops and self._is_over_before(client):
+                return
+            self._generation = generation
+            self._loops += 1
+            submit, buffers = self.submit
+            client.send(submit, running.run_id, buffers, generation=generation)
+        if self._loops > 1 and running.is_cancelled:  # while it was being sent
+            client.send_quietly(Cancel(), running.run_id)
+
+    def _is_over_before(self, client: Client) -> bool:
+        """End the run here if nobody wants it any more, or not so late."""
+        waited_s = time.monotonic() - self._submitted_at
+        if self._running.is_cancelled:
+            refused = Refused("cancelled")
+        elif waited_s * 1_000 > self._plan.queue_ms:
+            refused = Refused("queue_timeout", f"waited for {waited_s:.3g} s")
+        else:
+            return False
+        run_id = self._running.run_id
+        client.abandon(run_id)
+        self.take(Frame(KINDS[Refused], run_id, 0, write(refused)))
+        return True
+
+    def take(self, item: Frame | SupervisorLost) -> bool:
+        """Take what the reader thread has; return whether the run stays for another loop."""
         if not isinstance(item, Frame):
+            if self._stays():
+                return True
             self.release()
             self._deliver(item)
-            return
-        if item.kind in ENDINGS:
+            return False
+        if item.kind == _PLACED:
+            self._is_placed = True
+            self._forget()
+        elif item.kind in ENDINGS:
             self.release()
             self._deliver(item)
-            return
+            return False
         if self._is_flooded:
-            return
+            return False
         self._delivered_bytes += len(item.payload)
         if self._delivered_bytes - self._running.taken_bytes > self._backlog_max:
             self._is_flooded = True
             self._deliver(RemoteProtocolError("its cell said more than the host could take"))
-            return
-        self._deliver(item)
+        else:
+            self._deliver(item)
+        return False
+
+    def fail(self, error: LocalProtocolError) -> None:
+        """End a run that cannot be sent."""
+        self.release()
+        self._deliver(SupervisorLost(f"the run cannot be sent: {error}", began=False))
+
+    def _stays(self) -> bool:
+        lifeline = self._lifeline
+        return (
+            lifeline is not None
+            and not self._is_released
+            and lifeline.fate(placed=self._is_placed, loops=self._loops) is Fate.WAITS
+        )
+
+    def _forget(self) -> None:
+        self.submit = None
+        self._unplaced.pop(self._running.run_id, None)
 
     def release(self) -> None:
+        self._is_released = True
+        self._forget()
         self._running.end_calls()
+        self._running.give_back_pool()
         if self.spooled:
             plan = self._plan
             self._spool.take_back(self.spooled, tenant=plan.tenant, reusable=plan.session == 0)

@@ -3,15 +3,20 @@
 A cell's engine either counts fuel or does not, and its process has one cap on memory. A jailed cell
 sees the directories and runs the programs that it was given before its jail closed, and no other.
 So a run goes to the pool of its kind; a pool is defined when the first run needs it.
+
+Rule 1: at most `SPECIAL_MAX` pools are known beside the plain one. The one not used for longest is
+        dropped for another, unless a run or a session holds it; where all are held, we refuse.
+Rule 2: what a reader thread calls (`give_back`) waits for nobody who sends or compiles.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from protocol.messages import DefinePool, Mount
+from executor.errors import Refused
+from protocol.messages import DefinePool, DropPool, Mount
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +25,11 @@ if TYPE_CHECKING:
     from executor.options import Plan
     from protocol.limits import Limits
     from sandboxes.wasm.image import Compiled
+
+
+#: Pools beside the plain one: each is up to `cells` processes, and a zygote where it has a program.
+SPECIAL_MAX: Final = 64
+PLAIN: Final = 1
 
 
 class Sizes(NamedTuple):
@@ -71,17 +81,40 @@ class Pools:
         self._is_jailed = is_jailed
         self._memory_bytes = int(limits.memory_bytes)
         self._files_bytes = int(limits.files_bytes)
+        #: Held while pools are defined and dropped; never by whoever holds the next one.
         self._lock = threading.Lock()
+        self._defined: dict[int, DefinePool] = {}
+        self._next = PLAIN
+        #: Guards what follows, for moments.
+        self._uses_lock = threading.Lock()
         self._numbers: dict[Needs, int] = {}
         self._needs: dict[int, Needs] = {}
-        self._number(Needs(limits.fuel is not None, self._memory_bytes))
+        #: Who holds each special pool, the one not used for longest first.
+        self._holders: dict[int, set[object]] = {}
+        self._take(Needs(limits.fuel is not None, self._memory_bytes), self)
 
-    def number_for(self, plan: Plan) -> int:
-        """Return the pool whose cells can serve a run.
+    def take(self, plan: Plan, holder: object) -> int:
+        """Return the pool whose cells can serve a run; it is not dropped before `give_back`.
 
         Raises:
             ImageError: it needs an image that cannot be made.
+            Refused: too many pools are held.
         """
+        if plan.pool:  # its session's
+            with self._uses_lock:
+                self._hold(plan.pool, holder)
+            return plan.pool
+        return self._take(self._needs_of(plan), holder)
+
+    def give_back(self, number: int, holder: object) -> None:
+        """Let go of a pool. Any thread; idempotent; does not block."""
+        if number != PLAIN:
+            with self._uses_lock:
+                if (holders := self._holders.pop(number, None)) is not None:
+                    holders.discard(holder)
+                    self._holders[number] = holders  # as the last one used
+
+    def _needs_of(self, plan: Plan) -> Needs:
         limits = plan.limits
         needs = Needs(
             limits.fuel is not None, _at_least(int(limits.memory_bytes), self._memory_bytes)
@@ -93,7 +126,23 @@ class Pools:
                 mounts=plan.mounts,
                 program=os.fsdecode(bytes(plan.source)) if plan.program == "module" else "",
             )
-        return self._number(needs)
+        return needs
+
+    @property
+    def queue_max(self) -> int:
+        """How many runs may wait in each pool."""
+        return self._sizes.queue_max
+
+    def renew(self, attach: Callable[[], None]) -> None:
+        """Define every pool anew, under its old number, on the pipe that `attach` attaches.
+
+        Raises:
+            SupervisorLost: it has ended again.
+        """
+        with self._lock:  # so that no pool is defined twice on one pipe
+            attach()
+            for define in self._defined.values():
+                self._client.send(define)
 
     def fits(self, number: int, limits: Limits) -> bool:
         """Return whether the cells of a session's pool can hold one more run of it to `limits`."""
@@ -104,39 +153,76 @@ class Pools:
             and not 0 < needs.files_bytes < int(limits.files_bytes)
         )
 
-    def _number(self, needs: Needs) -> int:
-        number = self._numbers.get(needs)
+    def _take(self, needs: Needs, holder: object) -> int:
+        number = self._take_known(needs, holder)
         if number is not None:
             return number
+        compiled = self._compiled(needs.fuel)  # without a lock: it may take seconds
         with self._lock:
-            number = self._numbers.get(needs)
+            number = self._take_known(needs, holder)
             if number is None:
-                number = len(self._numbers) + 1
-                self._define(number, needs)
-                self._needs[number] = needs
-                self._numbers[needs] = number
+                self._make_room()
+                number, self._next = self._next, self._next + 1
+                define = self._defined[number] = self._definition(number, needs, compiled)
+                # Where the pipe has just ended, `renew` defines it on the next.
+                self._client.send_quietly(define)
+                with self._uses_lock:
+                    self._needs[number] = needs
+                    self._numbers[needs] = number
+                    if number != PLAIN:
+                        self._holders[number] = {holder}
         return number
 
-    def _define(self, number: int, needs: Needs) -> None:
-        sizes, compiled = self._sizes, self._compiled(needs.fuel)
-        is_plain = number == 1
-        self._client.send(
-            DefinePool(
-                pool=number,
-                kind="wasm",
-                image_path=compiled.path,
-                image_sha256=compiled.sha256,
-                cells_max=sizes.cells,
-                spares=sizes.spares if is_plain else 0,
-                stock=sizes.stock,
-                queue_max=sizes.queue_max,
-                memory_bytes=needs.memory_bytes,
-                fuel=needs.fuel,
-                on_demand=not is_plain,
-                mounts=needs.mounts,
-                files_bytes=needs.files_bytes,
-                programs=(needs.program,) if needs.program else (),
-            )
+    def _take_known(self, needs: Needs, holder: object) -> int | None:
+        if self._numbers.get(needs) == PLAIN:
+            return PLAIN
+        with self._uses_lock:
+            number = self._numbers.get(needs)
+            if number is not None:
+                self._hold(number, holder)
+            return number
+
+    def _hold(self, number: int, holder: object) -> None:
+        if (holders := self._holders.pop(number, None)) is not None:
+            holders.add(holder)
+            self._holders[number] = holders  # as the last one used
+
+    def _make_room(self) -> None:
+        """Drop a pool if another one would be too many.
+
+        Raises:
+            Refused: all of them are held.
+        """
+        with self._uses_lock:
+            if len(self._holders) < SPECIAL_MAX:
+                return
+            number = next((n for n, holders in self._holders.items() if not holders), None)
+            if number is None:
+                detail = f"runs and sessions at hand hold all {SPECIAL_MAX} pools"
+                raise Refused("pools_full", detail)
+            del self._holders[number]
+            del self._numbers[self._needs.pop(number)]
+        del self._defined[number]
+        self._client.send_quietly(DropPool(number))
+        self._client.pool_failures.pop(number, None)
+
+    def _definition(self, number: int, needs: Needs, compiled: Compiled) -> DefinePool:
+        sizes, is_plain = self._sizes, number == PLAIN
+        return DefinePool(
+            pool=number,
+            kind="wasm",
+            image_path=compiled.path,
+            image_sha256=compiled.sha256,
+            cells_max=sizes.cells,
+            spares=sizes.spares if is_plain else 0,
+            stock=sizes.stock,
+            queue_max=sizes.queue_max,
+            memory_bytes=needs.memory_bytes,
+            fuel=needs.fuel,
+            on_demand=not is_plain,
+            mounts=needs.mounts,
+            files_bytes=needs.files_bytes,
+            programs=(needs.program,) if needs.program else (),
         )
 
 

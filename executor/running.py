@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from executor.feeder import Feeder
     from executor.functions import Calls
     from executor.options import Plan
+    from executor.pools import Pools
 
 #: What the reader thread delivers; an error ends the run.
 type Item = Frame | SupervisorLost | ProtocolError
@@ -53,7 +54,8 @@ class Running:
 
     __slots__ = (
         "_caller_error", "_calls", "_cell", "_client", "_ending", "_feeder", "_logs", "_notes",
-        "_plan", "_queued_s", "_run_id", "_stderr", "_stdout", "began", "error", "taken_bytes",
+        "_plan", "_pool", "_pools", "_queued_s", "_run_id", "_stderr", "_stdout", "began", "error",
+        "is_cancelled", "taken_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +63,7 @@ class Running:
     ) -> None:
         self._run_id = 0
         self.began = False
+        self.is_cancelled = False
         #: Of the payloads that were taken, for whoever bounds those that wait.
         self.taken_bytes = 0
         self.error: BaseException | None = None
@@ -77,6 +80,8 @@ class Running:
         self._queued_s = 0.0
         #: The cell that has the run; 0 before there is one.
         self._cell = 0
+        self._pool = 0
+        self._pools: Pools | None = None
         self._ending: Outcome | None = None
 
     @property
@@ -107,7 +112,7 @@ class Running:
             return True
         match item:
             case SupervisorLost():
-                self._fail(SupervisorLost(item.cause, began=self.began))
+                self._take_loss(item.cause)
                 return True
             case ProtocolError():
                 self.cancel()  # a guest alone can say that much: no lie of its cell
@@ -134,7 +139,7 @@ class Running:
 
         Raises:
             Refused: it never began.
-            SupervisorLost: the loop ended under it.
+            SupervisorLost: the loop ended before it began, and no other came.
         """
         if self._caller_error is not None:
             raise self._caller_error
@@ -145,6 +150,7 @@ class Running:
 
     def cancel(self) -> None:
         """Give the run up, wherever it is. Any thread. Its ending still comes."""
+        self.is_cancelled = True
         self.end_calls()
         self._client.send_quietly(Cancel(), self.run_id)
 
@@ -152,6 +158,21 @@ class Running:
         """Cancel the run for an error of the caller's, which `outcome` raises. Any thread."""
         self._caller_error = error
         self.cancel()
+
+    def take_pool(self, pools: Pools) -> int:
+        """Return the pool that the run goes to; it is held until `give_back_pool`.
+
+        Raises:
+            Refused: too many pools are held.
+        """
+        self._pool = pools.take(self._plan, self)
+        self._pools = pools
+        return self._pool
+
+    def give_back_pool(self) -> None:
+        """Let go of the pool. Any thread. Idempotent."""
+        if self._pools is not None:
+            self._pools.give_back(self._pool, self)
 
     def end_calls(self) -> None:
         """Drop what the guest waits for: a host call, or input. Any thread. Idempotent."""
@@ -317,6 +338,14 @@ class Running:
         except ProtocolError as error:  # the guest's own bytes, which its cell does not read
             text = f"its cell sent a value that cannot be read: {printable(str(error))}"
             return None, (Verdict.CRASHED, Failure("SandboxLost", text))
+
+    def _take_loss(self, cause: str) -> None:
+        """End the run for which its loop can no longer answer."""
+        if self.began:
+            text = f"the supervisor's loop ended: {printable(cause)}"
+            self._end(self._bare(Verdict.CRASHED, Failure("SupervisorLost", text)))
+        else:
+            self._fail(SupervisorLost(cause, began=False))
 
     # --- endings ---------------------------------------------------------------------------------
     def _bare(self, verdict: Verdict, failure: Failure, usage: Usage | None = None) -> Outcome:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from executor.handle import RunHandle
     from executor.options import Plan, RunOptions, SessionOptions
     from executor.outcome import Outcome
+    from executor.pools import Pools
 
 
 class Session:
@@ -41,6 +42,7 @@ class Session:
         self._lock = threading.Lock()
         self._number = 0
         self._pool = 0
+        self._pools: Pools | None = None
         self._lost_by = ""
         self._is_closed = False
 
@@ -117,6 +119,8 @@ class Session:
         if self._number:
             self._supervisor.tell(EndSession(self._number))
             self._number = 0
+            if self._pools is not None:
+                self._pools.give_back(self._pool, self)
 
     def _plan(self, code: str, options: RunOptions) -> Plan:
         for name in ("module", "mounts"):
@@ -132,9 +136,9 @@ class Session:
             if self._lost_by:
                 raise SessionLost(self._lost_by)
             if not self._number:
+                plan.session_new = True  # before its pool is chosen: it gets a folder
+                self._pools, self._pool = pools, pools.take(plan, self)
                 self._number = self._supervisor.next_session()
-                plan.session_new = True
-                self._pool = pools.number_for(plan)
             elif not pools.fits(self._pool, plan.limits):
                 problem = (
                     "the runs of a session share one sandbox: fuel must be in all of their limits "

@@ -192,12 +192,15 @@ class Statistics:
         quarantined: tenants whose runs are refused because they crash cells, at most 1,000.
         pools: each pool, in the order they were defined.
         loop_lateness: how late the loop was.
+        isolate_restarts: loops that took the place of one that ended; everything else here is
+            counted since the last of them.
     """
 
     draining: bool
     quarantined: tuple[str, ...]
     pools: tuple[PoolStatistics, ...]
     loop_lateness: LoopLateness = field(default_factory=LoopLateness)
+    isolate_restarts: int = 0
 
     @classmethod
     def from_json(cls, text: bytes) -> Statistics:

@@ -27,6 +27,7 @@ FILE_MODE = 0o600 if _uid() else 0o644
 SCRATCH_MODE = 0o700 if _uid() else 0o733
 _PREFIX = "cellblock-"
 _FILES = "-files"
+_CELL = "cell-"
 
 
 def make_spool() -> str:
@@ -42,6 +43,18 @@ def make_spool() -> str:
     return path
 
 
+def clear_spool(path: str) -> None:
+    """Remove what the cells of a dead loop had in the spool; buffers of the host stay.
+
+    Raises:
+        OSError: the folder is gone.
+    """
+    with os.scandir(path) as entries:
+        for entry in entries:
+            if entry.name.startswith(_CELL):
+                remove_folder(entry.path)
+
+
 def make_scratch(spool_path: str) -> str:
     """Make a folder for the files of one cell, beside its folder of the spool.
 
@@ -52,6 +65,11 @@ def make_scratch(spool_path: str) -> str:
     os.mkdir(path)
     os.chmod(path, SCRATCH_MODE)  # whatever the umask says
     return path
+
+
+def cell_folder(path: str, cell: int) -> str:
+    """Return the path of a cell's folder in the spool `path`."""
+    return os.path.join(path, f"{_CELL}{cell}")
 
 
 def remove_cell_folders(spool_path: str) -> None:

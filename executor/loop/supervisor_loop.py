@@ -26,7 +26,7 @@ from executor.loop.cell_link import READ, WRITE, CellLink
 from executor.loop.lateness import Lateness
 from executor.loop.peer import Peer, PeerClosed
 from executor.loop.spawn import Death, Spawned, Spawner, Starting
-from executor.loop.spool import FOLDER_MODE, remove_cell_folders
+from executor.loop.spool import FOLDER_MODE, cell_folder, remove_cell_folders
 from executor.loop.watch import HEADROOM_BYTES, PERIOD_S, Beat, look
 from executor.pool import (
     Action,
@@ -269,7 +269,7 @@ class SupervisorLoop:
 
     # --- cells -----------------------------------------------------------------------------------
     def _spawn(self, number: int, pool: int) -> None:
-        spool_path = os.path.join(self._spool_path, f"cell-{number}")
+        spool_path = cell_folder(self._spool_path, number)
         self._starting[number] = Starting(self._pools[pool], spool_path)
         try:
             os.mkdir(spool_path, FOLDER_MODE)

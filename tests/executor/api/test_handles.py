@@ -183,7 +183,7 @@ def test_a_supervisor_that_was_never_opened_closes_without_a_word() -> None:
 
 def test_a_supervisor_that_is_dropped_unclosed_warns() -> None:
     small = Supervisor(cells=1).open()
-    parts = small._connection
+    parts = small._keeper
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -192,7 +192,7 @@ def test_a_supervisor_that_is_dropped_unclosed_warns() -> None:
 
     assert [w.category for w in caught] == [ResourceWarning]
     assert parts is not None
-    parts.close()
+    parts.close(0.0)
 
 
 def test_the_first_run_opens_the_supervisor() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from protocol.frames import encode_frame
 from protocol.messages import (
     KINDS,
     Cancel,
-    DefinePool,
     Distrust,
     Done,
     Error,
@@ -26,7 +24,6 @@ from protocol.messages import (
     HostCall,
     Log,
     Lost,
-    Mount,
     Output,
     Placed,
     Progress,
@@ -225,12 +222,11 @@ def test_a_loop_that_dies_loses_its_runs_and_says_whether_they_began(host: Host)
     host.peer.say(Placed(cell=1, queued_us=0), began.run_id)
     host.peer.hang_up()
 
-    with pytest.raises(SupervisorLost) as first:
-        began.result(PATIENCE_S)
-    with pytest.raises(SupervisorLost) as second:
+    lost = began.result(PATIENCE_S)
+    assert (lost.verdict, lost.error and lost.error.name) == (Verdict.CRASHED, "SupervisorLost")
+    with pytest.raises(SupervisorLost) as unbegun:
         waiting.result(PATIENCE_S)
-
-    assert (first.value.began, second.value.began) == (True, False)
+    assert not unbegun.value.began
 
 
 def session_plan(*, is_new: bool) -> Plan:
@@ -266,55 +262,3 @@ def test_the_files_of_a_run_are_recycled_at_its_ending_unless_its_guest_lives_on
 
     assert ended.wait(PATIENCE_S)
     assert host.spool.free_files == free_files
-
-
-# --- pools ---------------------------------------------------------------------------------------
-MIB = 1 << 20
-
-
-def test_a_run_goes_to_a_pool_whose_cells_can_hold_it(host: Host) -> None:
-    """One pool for each kind of cell, defined at the first run that needs it."""
-    pools = host.launcher.pools
-
-    def number(**options: Any) -> int:
-        return pools.number_for(make_plan("1", options, Defaults()))  # type: ignore[arg-type]  # any
-
-    numbers = [
-        number(limits=Limits(memory_bytes=memory, fuel=fuel))
-        for memory, fuel in [
-            (128 * MIB, None),
-            (64 * MIB, None),
-            (129 * MIB, None),
-            (256 * MIB, None),
-            (256 * MIB + 1, None),
-            (128 * MIB, 5),
-            (128 * MIB, 6),
-        ]
-    ]
-
-    assert numbers == [1, 1, 2, 2, 3, 4, 4]
-    defined = [host.peer.receive()[0] for _ in range(3)]
-    assert [(p.pool, p.memory_bytes, p.fuel) for p in defined if isinstance(p, DefinePool)] == [
-        (2, 256 * MIB, False),
-        (3, 512 * MIB, False),
-        (4, 128 * MIB, True),
-    ]
-
-
-def test_a_jailed_cell_is_given_the_directories_of_its_runs_ahead(
-    host: Host, tmp_path: Path
-) -> None:
-    pools, mount = host.launcher.pools, Mount(str(tmp_path), "/d")
-    plans = [
-        make_plan("1", {"mounts": [mount]}, Defaults()),
-        make_plan("2", {"mounts": [mount]}, Defaults()),
-        make_plan("3", {"mounts": [Mount(str(tmp_path), "/other")]}, Defaults()),
-        make_plan("4", {}, Defaults()),
-    ]
-
-    assert [pools.number_for(plan) for plan in plans] == [2, 2, 3, 1]
-    defined = [host.peer.receive()[0] for _ in range(2)]
-    assert [p.mounts for p in defined if isinstance(p, DefinePool)] == [
-        (mount,),
-        (Mount(str(tmp_path), "/other"),),
-    ]
