@@ -80,10 +80,17 @@ def of_supervisor(
         jail: the kernel walls round each cell.
         kind: of sandbox.
     """
-    from sandboxes.guarantees import guarantees
+    from sandboxes.guarantees import Guarantee, guarantees, refusal
 
-    found = {guarantee.name: guarantee for guarantee in guarantees(_survey(), kind, jail)}
+    survey = _survey()
+    found = {guarantee.name: guarantee for guarantee in guarantees(survey, kind, jail)}
     found["liveness"] = _liveness(isolate, found["liveness"])
+    if (objection := refusal(survey, kind, jail)) is not None:
+        reason = f"no cell is made here: {objection.wall}: {objection.reason}; {objection.remedy}"
+        found = {
+            name: Guarantee(name, False, reason, (), (objection, *guarantee.missing))
+            for name, guarantee in found.items()
+        }
     return tuple(found[name] for name in NAMES)  # type: ignore[index]  # NAMES are all of its names
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
-from executor import Supervisor, Unavailable
+from executor import Supervisor, Unavailable, guarantees
 from executor.guarantees import NAMES
+from sandboxes.jail.steps import Wall
 
 
 @pytest.mark.parametrize("isolate", ["interpreter", "process", "inline"])
@@ -34,3 +37,19 @@ def test_what_is_required_and_missing_is_refused_before_anything_is_started() ->
 
     assert caught.value.guarantee == "liveness"
     assert "use isolate='interpreter'" in caught.value.reason
+
+
+def test_where_no_cell_can_be_made_nothing_is_promised(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = guarantees._survey()
+    findings = tuple(
+        copy.replace(finding, present=False, detail="refused by this kernel")
+        if finding.name == Wall.USERS
+        else finding
+        for finding in looked.findings
+    )
+    monkeypatch.setattr(guarantees, "_survey", lambda: copy.replace(looked, findings=findings))
+
+    with pytest.raises(Unavailable, match="user namespace: refused by this kernel"):
+        Supervisor(require=("network",))
+    assert not any(guarantee.held for guarantee in Supervisor().guarantees())
+    Supervisor(require=("network",), jail="light")
