@@ -38,6 +38,9 @@ from sandboxes.zygote_client import (
 #: The first failure in a row to start a zygote waits; the cells it is asked for wait with it. After
 #: this many, they are told that it cannot be started, and their pool's breaker takes over.
 FAILURES_MAX = 3
+#: A zygote without cells is closed after this, unless a pool that keeps cells ready may want more.
+#: Starting one takes 60 ms, closing one 1 ms; keeping one takes a process with the image in it.
+IDLE_S = 10.0
 
 
 @frozen
@@ -68,6 +71,23 @@ class _Zygote:
     waiting: dict[int, _Wanted] = field(default_factory=dict)
     forking: dict[int, _Wanted] = field(default_factory=dict)
     living: set[int] = field(default_factory=set)
+    #: A pool that keeps cells ready has its cells from here.
+    stays: bool = False
+    idle_since: float | None = None
+
+    def note_idle(self, now: float) -> None:
+        """Note when the last cell went, if none is left or asked for."""
+        if self.stays or self.waiting or self.forking or self.living:
+            self.idle_since = None
+        elif self.idle_since is None:
+            self.idle_since = now
+
+    @property
+    def wake_at(self) -> float | None:
+        """When it is to be started again, or closed."""
+        if self.idle_since is not None:
+            return self.idle_since + IDLE_S
+        return self.backoff.retry_at if self.client is None and self.waiting else None
 
 
 class ZygoteSpawner:
@@ -103,6 +123,8 @@ class ZygoteSpawner:
             return
         zygote.waiting[number] = _Wanted(number, pool, spool_path, scratch_path, ours, theirs)
         self._zygote_of[number] = zygote
+        zygote.stays |= not pool.on_demand
+        zygote.idle_since = None
         self._go_on(zygote)
 
     def death_of(self, number: int, spawned: Spawned) -> Death | None:
@@ -111,32 +133,39 @@ class ZygoteSpawner:
         return self._deaths.pop(number, None)
 
     def wake_at(self) -> float | None:
-        """Return when the next zygote is to be started again."""
-        due = [
-            zygote.backoff.retry_at
-            for zygote in self._zygotes.values()
-            if zygote.client is None and zygote.waiting
-        ]
-        return min(due, default=None)
+        """Return when the next zygote is to be started again, or closed."""
+        due = [zygote.wake_at for zygote in self._zygotes.values()]
+        return min((at for at in due if at is not None), default=None)
 
     def advance(self, now: float) -> None:
-        """Start the zygotes that are due."""
-        for zygote in self._zygotes.values():
-            if zygote.client is None and zygote.waiting and zygote.backoff.retry_at <= now:
+        """Start and close the zygotes that are due."""
+        for key, zygote in list(self._zygotes.items()):
+            if zygote.wake_at is None or zygote.wake_at > now:
+                continue
+            if zygote.idle_since is None:
                 self._go_on(zygote)
+            else:
+                del self._zygotes[key]
+                self._close(zygote)
 
     def close(self) -> None:
         """Kill all zygotes, and their cells with them."""
         for zygote in self._zygotes.values():
             for wanted in (*zygote.waiting.values(), *zygote.forking.values()):
                 wanted.close()
-            if zygote.client is not None:
-                zygote.client.close()
+            self._close(zygote)
         self._zygotes.clear()
         while _begun:
             _begun.popitem()[1].close()
 
     # --- parts -----------------------------------------------------------------------------------
+    def _close(self, zygote: _Zygote) -> None:
+        if zygote.client is not None:
+            if self._selector is not None and self._selector.get_map() is not None:
+                self._selector.unregister(zygote.client)
+            zygote.client.close()
+            zygote.client = None
+
     def _zygote_for(self, pool: DefinePool) -> _Zygote:
         key = pool.image_path, pool.fuel, pool.programs
         zygote = self._zygotes.get(key)
@@ -186,6 +215,7 @@ class ZygoteSpawner:
             client.flush()
         for event in client.receive():
             self._take(zygote, event)
+        zygote.note_idle(self._clock())
         if zygote.client is client:
             self._watch(zygote)
 
@@ -231,12 +261,8 @@ class ZygoteSpawner:
         self._owner.death_known(number)
 
     def _gone(self, zygote: _Zygote, cause: str) -> None:
-        assert self._selector is not None
         assert self._owner is not None
-        if zygote.client is not None:
-            self._selector.unregister(zygote.client)
-            zygote.client.close()
-            zygote.client = None
+        self._close(zygote)
         was_ready, zygote.is_ready = zygote.is_ready, False
         for number in list(zygote.living):
             self._note_death(zygote, number, Death(cause, blameless=True))
@@ -258,6 +284,7 @@ class ZygoteSpawner:
             wanted.close()
             self._zygote_of.pop(wanted.number, None)
             self._owner.cell_not_spawned(wanted.number, Death(cause))
+        zygote.note_idle(self._clock())
 
 
 def begin_ahead(image_path: str) -> None:
