@@ -147,11 +147,16 @@ class Client:
                 raise self._gone(error) from None
 
     def send_quietly(
-        self, message: Message, run_id: int = 0, buffers: Sequence[Buffer] = ()
+        self,
+        message: Message,
+        run_id: int = 0,
+        buffers: Sequence[Buffer] = (),
+        *,
+        generation: int = 0,
     ) -> None:
         """Send a message that means nothing any more if the pipe has ended."""
         with contextlib.suppress(Closed, SupervisorLost):
-            self.send(message, run_id, buffers)
+            self.send(message, run_id, buffers, generation=generation)
 
     def decode(self, frame: Frame) -> tuple[Message, list[memoryview]]:
         """Return the message and the buffers of a frame, fully checked.

@@ -317,7 +317,7 @@ class _Receiver:
                 return
             if self._loops and self._is_over_before(client):
                 return
-            self._generation = generation
+            self._generation = running.generation = generation
             self._loops += 1
             submit, buffers = self.submit
             client.send(submit, running.run_id, buffers, generation=generation)

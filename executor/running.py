@@ -55,7 +55,7 @@ class Running:
     __slots__ = (
         "_caller_error", "_calls", "_cell", "_client", "_ending", "_feeder", "_logs", "_notes",
         "_plan", "_pool", "_pools", "_queued_s", "_run_id", "_stderr", "_stdout", "began", "error",
-        "is_cancelled", "taken_bytes",
+        "generation", "is_cancelled", "taken_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +78,8 @@ class Running:
         self._logs: list[Entry] = []
         self._notes = 0
         self._queued_s = 0.0
+        #: The pipe that the run was sent on last: cells of another loop have the same numbers.
+        self.generation = 0
         #: The cell that has the run; 0 before there is one.
         self._cell = 0
         self._pool = 0
@@ -367,7 +369,8 @@ class Running:
         """End the run, and the cell that lied about it; it may have another run by now."""
         self.end_calls()
         if self._cell:
-            self._client.send_quietly(Distrust(self._cell, reason, self._plan.tenant))
+            lie = Distrust(self._cell, reason, self._plan.tenant)
+            self._client.send_quietly(lie, generation=self.generation)
         else:
             self.cancel()
         self._crash(f"its cell broke the protocol: {reason}")

@@ -31,6 +31,7 @@ from protocol.messages import (
 )
 from protocol.values import encode
 from tests.executor.api.host import PATIENCE_S, Host
+from tests.executor.api.peer import Peer
 
 VALUE = encode([1]).body
 LIES: dict[str, tuple[Any, ...]] = {
@@ -75,6 +76,25 @@ def test_a_cell_that_lied_is_given_up_by_its_number(host: Host, said: tuple[Any,
     else:
         assert isinstance(message, Distrust)
         assert (message.cell, message.tenant, run_id) == (1, "t", 0)
+
+
+def test_a_lie_to_a_loop_that_is_gone_costs_no_cell_of_the_next(host: Host) -> None:
+    handle = host.launcher.start(make_plan("1", {}, Defaults()))
+    host.peer.receive()
+    ended = threading.Event()
+    handle.add_waiter(ended.set)
+    host.peer.say(Placed(cell=1, queued_us=0), handle.run_id)
+    host.peer.say_bytes(encode_frame(KINDS[Done], handle.run_id, b"{"))
+    assert ended.wait(PATIENCE_S)
+    host.peer.hang_up()
+    assert host.client.wait_ended(PATIENCE_S)
+    host.peer.host.close()
+    host.peer = Peer()
+    host.client.attach(host.peer.host)
+
+    assert handle.result(PATIENCE_S).verdict is Verdict.CRASHED
+    host.client.send(Cancel(), 999)
+    assert host.peer.receive()[:2] == (Cancel(), 999)
 
 
 def test_a_run_after_a_lie_is_as_good_as_before(host: Host) -> None:
