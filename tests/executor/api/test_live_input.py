@@ -112,6 +112,10 @@ def test_nothing_is_read_from_a_descriptor_after_the_run(supervisor: Supervisor)
     read_fd, write_fd = os.pipe()
     with os.fdopen(read_fd, "rb") as source:
         outcome = supervisor.run("input()", stdin=source, limits=Limits(wall_s=0.3))
+        for thread in threading.enumerate():
+            if thread.name == "cellblock-stdin":
+                thread.join(PATIENCE_S)
+                assert not thread.is_alive()
         os.write(write_fd, b"typed later")
 
         assert outcome.verdict is Verdict.TIMEOUT
