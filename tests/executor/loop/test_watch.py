@@ -29,10 +29,10 @@ from executor.pools import Pools, Sizes
 from executor.spool import Spool
 
 PATIENCE_S = 30
-CAP_BYTES = 192 << 20
+CAP_BYTES = 128 << 20
 HOG = f"""
 import time
-held = bytearray({CAP_BYTES * 15 // 16})
+held = bytearray({CAP_BYTES * 11 // 16})
 for at in range(0, len(held), 4096):
     held[at] = 1
 while True:
