@@ -251,6 +251,7 @@ class Zygote:
         status = BODY_FAILED
         try:
             os.dup2(cell_socket, CELL_FD, inheritable=False)  # closes the control socket here
+            sys.dont_write_bytecode = True  # a late import would try, and its filter kill it
             if self._open_meters is not None:
                 meters: Sequence[int] = self._open_meters(self._proc)  # type: ignore[assignment]  # found by its name
                 around = replace(around, kept=around.kept | set(meters))

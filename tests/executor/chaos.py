@@ -60,6 +60,7 @@ def unleash(
         with lock:
             report.begun[number] += 1
 
+    spared = set(descendants())  # other supervisors of this process are not ours to kill
     kill_at = set(rng.sample(range(runs // 20, runs - runs // 20), kills))
     with Supervisor(cells=cells, isolate=isolate, limits=Limits(wall_s=20.0)) as supervisor:
         supervisor.run("1")
@@ -76,7 +77,7 @@ def unleash(
             else:
                 waiting.append((number, handle))
             if number in kill_at:
-                _kill_one(rng, report)
+                _kill_one(rng, report, spared)
             if len(waiting) >= AT_HAND:
                 _await(report, *waiting.pop(rng.randrange(AT_HAND // 2)))
         for number, handle in waiting:
@@ -90,8 +91,8 @@ def unleash(
     return report
 
 
-def _kill_one(rng: random.Random, report: Report) -> None:
-    below = descendants()
+def _kill_one(rng: random.Random, report: Report, spared: set[int]) -> None:
+    below = [pid for pid in descendants() if pid not in spared]
     loops = [pid for pid in below if is_loop(pid)]
     others = [pid for pid in below if pid not in loops]
     kind = "loop" if loops and (not others or rng.random() < 0.3) else "cell or zygote"

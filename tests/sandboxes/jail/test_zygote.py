@@ -360,10 +360,15 @@ def test_no_wall_is_left_out_by_default(nest: MakeNest) -> None:
 def test_all_cells_together_get_less_of_a_busy_machine_than_their_supervisor(
     nest: MakeNest,
 ) -> None:
-    made = nest()
-    groups = {Path(f"/proc/{made.fork(number).pid}/autogroup").read_text() for number in (1, 2)}
+    # For ordinary users the kernel allows one such change in 100 ms, on the whole machine; the next
+    # zygote takes about as long to start.
+    for _ in range(10):
+        made = nest()
+        groups = {Path(f"/proc/{made.fork(number).pid}/autogroup").read_text() for number in (1, 2)}
+        assert len(groups) == 1, "a group for each cell would give each as much as the supervisor"
+        if any(group.endswith(" nice 5\n") for group in groups):
+            break
 
-    assert len(groups) == 1, "a group for each cell would give each as much as the supervisor"
     assert groups.pop().endswith(" nice 5\n")
     assert Path("/proc/self/autogroup").read_text() not in groups
 
