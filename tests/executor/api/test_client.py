@@ -188,3 +188,44 @@ def test_what_is_sent_after_we_closed_is_our_own_fault(client: Client, peer: Pee
     with pytest.raises(Closed):
         client.open(lambda _: None)
     client.send_quietly(Cancel(), 1)
+
+
+def test_a_loop_that_breaks_the_protocol_is_hung_up_on(client: Client, peer: Peer) -> None:
+    peer.say_bytes(b"\xff" * HEADER.size)
+
+    with pytest.raises(AssertionError, match="closed its end"):
+        peer.receive()
+    assert client.has_ended
+
+
+def test_runs_that_stay_go_on_with_the_next_pipe_and_under_their_numbers(peer: Peer) -> None:
+    ended, next_peer = SimpleQueue[int](), Peer()
+    client = Client(peer.host, checked=False, on_end=lambda pipe, lost: ended.put(pipe))
+    client.waits = True
+    items = SimpleQueue[Item]()
+
+    def stay(item: Item) -> bool:
+        items.put(item)
+        return True
+
+    run_id, other = client.open(stay), client.open(items.put)
+    peer.hang_up()
+    assert ended.get(timeout=PATIENCE_S) == 1
+    assert all(isinstance(items.get(timeout=PATIENCE_S), SupervisorLost) for _ in range(2))
+    with pytest.raises(SupervisorLost):
+        client.send(Cancel(), run_id)
+
+    client.attach(next_peer.host)
+    with pytest.raises(SupervisorLost):
+        client.send(Cancel(), run_id, generation=1)
+    client.send(Cancel(), run_id, generation=2)
+    assert next_peer.receive()[:2] == (Cancel(), run_id)
+    next_peer.say(Done(Verdict.OK), other)
+    next_peer.say(Done(Verdict.OK), run_id)
+    ending = items.get(timeout=PATIENCE_S)
+    assert isinstance(ending, Frame)
+    assert ending.run_id == run_id
+    client.close_begins()
+    next_peer.hang_up()
+    assert client.wait_ended(PATIENCE_S)
+    next_peer.close()
