@@ -64,6 +64,8 @@ def test_cells_that_hang_are_killed_and_replaced_while_the_host_holds_its_interp
     begins, before = Begins(), set(descendants())
     with Supervisor(cells=1, jail="none", limits=Limits(wall_s=PATIENCE_S)) as supervisor:
         supervisor.run("1")
+        while supervisor.statistics().pools[0].cells_by_state["idle"] < 2:
+            pass  # the spare, which is to hang as well, is not there yet
         hung = [supervisor.start(SPIN, limits={"wall_s": 0.1}, **begins.options)]
         begins.wait(1)
         for pid in set(descendants()) - before:
