@@ -7,7 +7,7 @@ from sandboxes.jail.plan import CellWish
 from sandboxes.jail.rlimits import Resources
 from sandboxes.jail.root import Bind
 
-#: Beside the guests' memory: the interpreter, wasmtime, the guest thread's stack, frames at hand.
+#: Beside the guests' memory: the interpreter, wasmtime, the threads' stacks, frames at hand.
 CELL_MEMORY_BYTES = 768 << 20
 #: Main, guest, and the threads that wasmtime starts when a guest sleeps.
 THREADS_MAX = 16

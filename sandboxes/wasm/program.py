@@ -232,7 +232,7 @@ class ProgramSandbox:
         self._is_used = False
 
     def run(self, order: Order, host: Host) -> Ended:
-        """Run the program and return how it ended. On the guest thread alone.
+        """Run the program and return how it ended. On the main thread alone.
 
         Raises:
             SandboxBroken: our side failed.

@@ -107,7 +107,7 @@ class PythonSandbox:
 
     # --- running ---------------------------------------------------------------------------------
     def run(self, order: Order, host: Host) -> Ended:
-        """Run a guest and return how it ended. On the guest thread alone.
+        """Run a guest and return how it ended. On the main thread alone.
 
         Raises:
             SandboxBroken: our side failed.
