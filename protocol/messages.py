@@ -44,6 +44,11 @@ from protocol.parts import (
 )
 from protocol.structs import field, frozen
 
+#: What a guest runs in.
+Kind = Literal["wasm", "process", "interpreter"]
+#: Runs that one cell has at hand at the same time.
+Slots = Annotated[int, Between(1, 64)]
+
 
 # --- host to supervisor loop ---------------------------------------------------------------------
 @frozen
@@ -52,10 +57,16 @@ class DefinePool:
 
     What a run needs of the machine its cells must have been given: directories (`mounts`), room
     for files (`files_bytes`), compiled programs (`programs`). `on_demand`: no cell while idle.
+
+    `kind`: "wasm" for guests in WebAssembly, from the image; the others run the host's own Python
+    and have no image: "process" gives a run a process of its own, "interpreter" an interpreter of
+    its own beside others in one process. Their modules are found in `libraries`, and those named
+    in `preload` are imported before the first guest. `single_use`: a cell serves one run, or one
+    session, and is then ended. `slots`: runs side by side in one cell.
     """
 
     pool: Id
-    kind: Literal["wasm"]
+    kind: Kind
     image_path: Path
     image_sha256: Annotated[str, AtMost(64)]
     cells_max: Annotated[int, Between(1, 1_024)]
@@ -68,6 +79,10 @@ class DefinePool:
     mounts: Annotated[tuple[Mount, ...], AtMost(256)] = ()
     files_bytes: Bytes = 0
     programs: Annotated[tuple[Path, ...], AtMost(16)] = ()
+    libraries: Annotated[tuple[Path, ...], AtMost(256)] = ()
+    preload: Annotated[tuple[Name, ...], AtMost(256)] = ()
+    single_use: bool = False
+    slots: Slots = 1
 
 
 @frozen
@@ -167,16 +182,20 @@ class Statistics:
 # --- supervisor loop to cell ---------------------------------------------------------------------
 @frozen
 class Setup:
-    """First message to a cell: what it is to be. Answered by `Ready`."""
+    """First message to a cell: what it is to be, as in `DefinePool`. Answered by `Ready`."""
 
     version: Annotated[int, Between(1, 65_535)]
-    kind: Literal["wasm"]
+    kind: Kind
     image_path: Path
     stock: Annotated[int, Between(1, 1_024)]
     memory_bytes: Bytes
     spool_path: Path = ""
     scratch_path: Path = ""
     fuel: bool = False
+    libraries: Annotated[tuple[Path, ...], AtMost(256)] = ()
+    preload: Annotated[tuple[Name, ...], AtMost(256)] = ()
+    single_use: bool = False
+    slots: Slots = 1
 
 
 @frozen
@@ -251,7 +270,12 @@ class CellHello:
 
 @frozen
 class Ready:
-    """The cell waits for a run, with `stock` warmed, never used sandboxes."""
+    """The cell waits for a run, with `stock` warmed, never used sandboxes.
+
+    The first one offers all slots of the cell; each `Done` takes one away until the next `Ready`
+    gives it back. One that gives nothing back is a report, and no cell of one slot makes it while
+    it has a run.
+    """
 
     stock: Count
     heap_bytes: Bytes = 0
