@@ -7,7 +7,7 @@ same verdict.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from protocol.structs import frozen
 
@@ -45,3 +45,12 @@ Name = Annotated[str, AtMost(256)]
 Line = Annotated[str, AtMost(4_096)]
 Path = Annotated[str, AtMost(4_096)]
 Text = Annotated[str, AtMost(65_536)]
+
+#: What a guest runs in.
+Kind = Literal["wasm", "process", "interpreter"]
+#: Runs that one cell has at hand at the same time.
+Slots = Annotated[int, Between(1, 64)]
+#: Directories in which native guests find modules, in order.
+Libraries = Annotated[tuple[Path, ...], AtMost(256)]
+#: Modules imported ahead of the first guest.
+Preload = Annotated[tuple[Name, ...], AtMost(256)]

@@ -1,4 +1,4 @@
-"""Every message, as a plain frozen dataclass. This file is the contract.
+"""Every message, as a plain frozen dataclass. With `protocol.pools`, this file is the contract.
 
     host      --Submit, Cancel, HostReply, Stdin, DefinePool, DropPool, EndSession, Distrust,
                 AskStatistics, Drain-->
@@ -42,49 +42,11 @@ from protocol.parts import (
     Variable as Variable,
     Verdict as Verdict,
 )
+from protocol.pools import DefinePool as DefinePool, DropPool as DropPool, Setup as Setup
 from protocol.structs import field, frozen
-
-#: What a guest runs in.
-Kind = Literal["wasm", "process", "interpreter"]
-#: Runs that one cell has at hand at the same time.
-Slots = Annotated[int, Between(1, 64)]
 
 
 # --- host to supervisor loop ---------------------------------------------------------------------
-@frozen
-class DefinePool:
-    """Make a pool of cells; runs name it by `pool`. Answered by nothing, or `PoolFailed` later.
-
-    What a run needs of the machine its cells must have been given: directories (`mounts`), room
-    for files (`files_bytes`), compiled programs (`programs`). `on_demand`: no cell while idle.
-
-    `kind`: "wasm" for guests in WebAssembly, from the image; the others run the host's own Python
-    and have no image: "process" gives a run a process of its own, "interpreter" an interpreter of
-    its own beside others in one process. Their modules are found in `libraries`, and those named
-    in `preload` are imported before the first guest. `single_use`: a cell serves one run, or one
-    session, and is then ended. `slots`: runs side by side in one cell.
-    """
-
-    pool: Id
-    kind: Kind
-    image_path: Path
-    image_sha256: Annotated[str, AtMost(64)]
-    cells_max: Annotated[int, Between(1, 1_024)]
-    spares: Annotated[int, Between(0, 1_024)]
-    stock: Annotated[int, Between(1, 1_024)]
-    queue_max: Annotated[int, Between(0, 1_000_000)]
-    memory_bytes: Bytes
-    fuel: bool = False
-    on_demand: bool = False
-    mounts: Annotated[tuple[Mount, ...], AtMost(256)] = ()
-    files_bytes: Bytes = 0
-    programs: Annotated[tuple[Path, ...], AtMost(16)] = ()
-    libraries: Annotated[tuple[Path, ...], AtMost(256)] = ()
-    preload: Annotated[tuple[Name, ...], AtMost(256)] = ()
-    single_use: bool = False
-    slots: Slots = 1
-
-
 @frozen
 class Submit:
     """Queue one run. `buffers[0]` is the body of its `Run`, the rest are that `Run`'s buffers."""
@@ -117,13 +79,6 @@ class Distrust:
     cell: Id
     reason: Line
     tenant: Name = ""
-
-
-@frozen
-class DropPool:
-    """Forget the pool; its number is never given to another. Runs that wait for it are refused."""
-
-    pool: Id
 
 
 @frozen
@@ -180,24 +135,6 @@ class Statistics:
 
 
 # --- supervisor loop to cell ---------------------------------------------------------------------
-@frozen
-class Setup:
-    """First message to a cell: what it is to be, as in `DefinePool`. Answered by `Ready`."""
-
-    version: Annotated[int, Between(1, 65_535)]
-    kind: Kind
-    image_path: Path
-    stock: Annotated[int, Between(1, 1_024)]
-    memory_bytes: Bytes
-    spool_path: Path = ""
-    scratch_path: Path = ""
-    fuel: bool = False
-    libraries: Annotated[tuple[Path, ...], AtMost(256)] = ()
-    preload: Annotated[tuple[Name, ...], AtMost(256)] = ()
-    single_use: bool = False
-    slots: Slots = 1
-
-
 @frozen
 class Run:
     """Run one program under these limits. Answered by exactly one `Done`.

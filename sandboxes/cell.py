@@ -319,6 +319,8 @@ def load(setup: Setup, meter_fds: Sequence[int]) -> Backend:
             from sandboxes.wasm.meters import Meters
 
             return backend.load(setup, Meters(meter_fds))
+        case _:
+            raise SandboxBroken(f"no cell runs guests of kind {setup.kind!r}")
 
 
 def preload(kind: str, image_path: str, fuel: str, *programs: str) -> None:

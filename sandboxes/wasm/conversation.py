@@ -25,7 +25,7 @@ from protocol.errors import RemoteProtocolError
 from protocol.messages import Verdict
 from sandboxes.base import Host, RunOver, Stream
 from sandboxes.errors import SandboxBroken
-from sandboxes.wasm import wire
+from sandboxes.guest import wire
 from sandboxes.wasm.binding import VAL_STRING, HostFunction, Library, StreamFunction
 
 #: Most that is read from the host in one call, whatever the guest asks for.

@@ -35,10 +35,9 @@ PACKED: Final = (
     "protocol/structs.py",
     "protocol/values",
     "sandboxes/__init__.py",
+    "sandboxes/guest",
     "sandboxes/wasm/__init__.py",
     "sandboxes/wasm/guest",
-    "sandboxes/wasm/wire.py",
-    "sandboxes/wasm/wire_parts.py",
 )
 #: What else decides how a guest is built and compiled.
 _BUILDERS: Final = ("build.py",)

@@ -21,7 +21,7 @@ from protocol.errors import RemoteProtocolError, printable
 from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
 from sandboxes.errors import MountRefused, SandboxBroken
-from sandboxes.wasm import wire
+from sandboxes.guest import wire
 from sandboxes.wasm.binding import VAL_STRING, Fault, Val
 from sandboxes.wasm.component import Component
 from sandboxes.wasm.conversation import Conversation

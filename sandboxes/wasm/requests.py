@@ -12,7 +12,7 @@ import os
 from protocol.messages import Run
 from sandboxes.base import Order
 from sandboxes.errors import SandboxBroken
-from sandboxes.wasm import wire
+from sandboxes.guest import wire
 from sandboxes.wasm.mounts import SPOOL_PATH
 
 

@@ -22,8 +22,7 @@ from typing import Any, Final
 
 from protocol.errors import BudgetExceeded, ValueRefused
 from protocol.values import decode, encode
-from sandboxes.wasm import wire
-from sandboxes.wasm.guest import ports, streams
+from sandboxes.guest import ports, streams, wire
 
 #: Never raised for the host: they end loops and generators, or stand for limits of the guest.
 _NOT_HERE: Final = frozenset(

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from sandboxes.wasm import wire
-from sandboxes.wasm.guest import ports
+from sandboxes.guest import ports, wire
 
 FIELD_CHARS_MAX: Final = 4_096
 _PLAIN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}

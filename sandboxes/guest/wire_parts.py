@@ -1,4 +1,4 @@
-"""What a cell and its Wasm guest tell each other, as values; `sandboxes.wasm.wire` is their text.
+"""What a cell and its guest tell each other, as values; `sandboxes.guest.wire` is their text.
 
 Rule: this is packed into every guest. Each cap here is the sender's to keep and is checked again by
 whoever unpacks what a guest sent.

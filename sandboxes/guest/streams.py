@@ -17,8 +17,7 @@ from collections.abc import Iterable
 from time import monotonic
 from typing import Any, Final
 
-from sandboxes.wasm import wire
-from sandboxes.wasm.guest import ports
+from sandboxes.guest import ports, wire
 
 PIECE_BYTES: Final = 4_096
 BURST: Final = 16

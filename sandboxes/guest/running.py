@@ -20,8 +20,7 @@ from typing import Any, Final, Literal
 
 from protocol.errors import BudgetExceeded, ValueRefused
 from protocol.values import Budget, decode, encode
-from sandboxes.wasm import wire
-from sandboxes.wasm.guest import cells, clock, entries, failures, hostside, streams
+from sandboxes.guest import cells, clock, entries, failures, hostside, streams, wire
 
 #: Freed when memory ran out, so that there is some to say so.
 _BALLAST_BYTES: Final = 256 << 10

@@ -11,7 +11,7 @@ import select
 import time
 from typing import Any, Final
 
-from sandboxes.wasm.guest import streams
+from sandboxes.guest import streams
 
 #: Longest single wait. Shorter ones cost more calls; a wait of 5 ms is kept to within a tenth.
 PIECE_S: Final = 0.005

@@ -14,9 +14,9 @@ import traceback
 from types import TracebackType
 from typing import Any, Final
 
-from sandboxes.wasm import wire
+from sandboxes.guest import wire
 
-_ROOT: Final = __file__.removesuffix("sandboxes/wasm/guest/failures.py")
+_ROOT: Final = __file__.removesuffix("sandboxes/guest/failures.py")
 #: Code whose file name begins so is ours and is not shown.
 OURS: Final = (f"{_ROOT}sandboxes/", f"{_ROOT}protocol/")
 _ASYNCIO: Final = "/asyncio/"

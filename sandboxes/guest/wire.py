@@ -1,4 +1,4 @@
-"""What a cell and its Wasm guest say to each other, as text. Shared by both ends.
+"""What a cell and its guest say to each other, as text. Shared by both ends.
 
     run:   request  ->  reply          one JSON header line, then the pieces, unescaped
     emit:  kind, text                  output, log entries and progress while the guest runs
@@ -24,7 +24,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from protocol.errors import RemoteProtocolError
-from sandboxes.wasm.wire_parts import (
+from sandboxes.guest.wire_parts import (
     ERROR_MESSAGE_CHARS_MAX as ERROR_MESSAGE_CHARS_MAX,
     ERROR_NAME_CHARS_MAX as ERROR_NAME_CHARS_MAX,
     ERROR_TRACEBACK_CHARS_MAX as ERROR_TRACEBACK_CHARS_MAX,
