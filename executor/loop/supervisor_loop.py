@@ -381,7 +381,7 @@ class SupervisorLoop:
 
     def _interrupt(self, number: int, run_id: int, verdict: Verdict) -> None:
         cell = self._cells.get(number)
-        if cell is not None and cell.run_id == run_id:
+        if cell is not None and cell.has(run_id):
             cell.send(encode_message(Interrupt(verdict), run_id))
 
     def _statistics(self) -> bytes:
