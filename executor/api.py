@@ -8,7 +8,6 @@ Rule: nothing is started by the constructor; `open` does it, called by `with` or
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 import warnings
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
 
 from executor import guarantees
 from executor.checks import count_of, usable_cpus
-from executor.errors import Closed, translated
-from executor.images import compiled_image, compiled_module
-from executor.keeper import Keeper
+from executor.errors import Closed
+from executor.images import compiled_module, modules_of
+from executor.kinds import Choice, Kinds
 from executor.options import make_defaults, make_plan
 from executor.pools import Sizes
 
@@ -28,12 +27,15 @@ if TYPE_CHECKING:
 
     from executor.handle import RunHandle
     from executor.isolate import IsolateKind
+    from executor.keeper import Keeper
+    from executor.kinds import Reuse
     from executor.launch import Launcher
     from executor.options import FunctionsGiven, Plan, RunOptions, SessionOptions
     from executor.outcome import Outcome
     from executor.sandboxed import Sandboxed
     from executor.session import Session
     from executor.statistics import Statistics
+    from protocol.fields import Kind
     from protocol.limits import Limits
     from protocol.messages import Message
     from sandboxes.guarantees import Guarantee, Strength
@@ -59,6 +61,10 @@ class Supervisor:
 
     Args:
         image: what guests find installed; None for plain CPython with its standard library.
+        kind: of sandbox for runs that do not say otherwise: "wasm", "process" (native Python, a
+            process for each run) or "interpreter" (native Python, runs of one tenant side by side).
+        reuse: who has a cell: "run" for a cell to each run, "tenant" for cells to each tenant; None
+            for what is usual: Wasm cells serve all, processes one run, interpreters one tenant.
         limits: of each run that does not say otherwise: a `Limits` or a dict of its fields.
         cells: runs at the same time; None for one on each usable CPU.
         functions: host functions of every run, by name or as a list.
@@ -80,6 +86,8 @@ class Supervisor:
         self,
         image: Image | None = None,
         *,
+        kind: Kind = "wasm",
+        reuse: Reuse | None = None,
         limits: Limits | Mapping[str, Any] | None = None,
         cells: int | None = None,
         functions: FunctionsGiven | None = None,
@@ -91,7 +99,8 @@ class Supervisor:
         jail: Strength | None = None,
     ) -> None:
         self._isolate, self._jail = guarantees.isolate_from(isolate), guarantees.jail_from(jail)
-        guarantees.require(require, self.guarantees)
+        self._choice = Choice(kind, reuse, tenant)
+        self._kinds = Kinds(self._choice, self._jail, jail is not None, require, self.guarantees)
         is_inline = isolate == "inline"
         cells = min(usable_cpus(), CELLS_MAX) if cells is None else cells
         stock = (1 if is_inline else STOCK) if stock is None else stock
@@ -102,7 +111,7 @@ class Supervisor:
             queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
         )
         self._image = image
-        self._defaults = make_defaults(limits, functions, tenant)
+        self._defaults = make_defaults(limits, functions, tenant, kind)
         self._lock = threading.Lock()
         self._sessions = itertools.count(1)
         self._keeper: Keeper | None = None
@@ -317,9 +326,14 @@ class Supervisor:
         snapshot = Statistics.from_json(keeper.statistics(STATISTICS_WAIT_S))
         return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts)
 
-    def guarantees(self) -> tuple[Guarantee, ...]:
-        """Return each named guarantee, whether it is held here, and why."""
-        return guarantees.of_supervisor(isolate=self._isolate, jail=self._jail)
+    def guarantees(self, kind: Kind | None = None) -> tuple[Guarantee, ...]:
+        """Return each named guarantee of a kind's runs, whether it is held here, and why.
+
+        Args:
+            kind: of sandbox; None for the supervisor's.
+        """
+        kind, reuse = kind or self._choice.kind, self._choice.reuse
+        return guarantees.of_supervisor(self._isolate, self._jail, kind=kind, reuse=reuse)
 
     # --- for our own modules ---------------------------------------------------------------------
     def launcher(self) -> Launcher:
@@ -333,8 +347,14 @@ class Supervisor:
         return self._keeper
 
     def plan(self, code: str | None, options: RunOptions) -> Plan:
-        """Return a checked run."""
+        """Return a checked run.
+
+        Raises:
+            Misuse: an argument can never work.
+            Unavailable: its kind of sandbox does not hold what the supervisor requires.
+        """
         plan = make_plan(code, options, self._defaults)
+        self._kinds.admit(plan)
         if plan.program == "module":
             plan.source = compiled_module(options["module"], plan.limits)
         return plan
@@ -349,6 +369,11 @@ class Supervisor:
             self._keeper.client.send_quietly(message)
 
     @property
+    def image_modules(self) -> tuple[str, ...]:
+        """Modules that the image names, so that guests have them."""
+        return modules_of(self._image)
+
+    @property
     def in_flight(self) -> int:
         """How many runs of one batch to have at hand: every cell busy, and the next ones queued."""
         return min(self._sizes.cells * 3, self._sizes.cells + self._sizes.queue_max)
@@ -358,24 +383,18 @@ class Supervisor:
         return self.start(code, **both)
 
     def _open(self) -> Keeper:
-        from executor import isolate
-        from sandboxes.errors import SandboxError
+        from executor.opening import open_keeper
 
-        kind, jail = self._isolate, self._jail
-        compiled = functools.partial(compiled_image, self._image, is_quick=kind == "inline")
-        try:
-            compiled(self._defaults.limits.fuel is not None)  # before anything is started
-            return Keeper(
-                lambda spool_path: isolate.start(kind, jail=jail, spool_path=spool_path),
-                checked=kind != "inline",
-                compiled=compiled,
-                sizes=self._sizes,
-                limits=self._defaults.limits,
-                is_jailed=jail != "none",
-            )
-        except (SandboxError, OSError) as error:
-            raise translated(error) from error
+        return open_keeper(
+            self._image,
+            self._choice,
+            sizes=self._sizes,
+            limits=self._defaults.limits,
+            isolate=self._isolate,
+            jail=self._jail,
+        )
 
     def __repr__(self) -> str:
         state = "closed" if self._is_closed else "open" if self._keeper else "not open"
-        return f"<Supervisor, {self._sizes.cells} cells, {self._isolate}, {state}>"
+        kind = self._choice.kind
+        return f"<Supervisor, {kind}, {self._sizes.cells} cells, {self._isolate}, {state}>"

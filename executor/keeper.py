@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from executor.client import Client
 from executor.errors import Closed, SupervisorLost
+from executor.kinds import Choice, NativeImage
 from executor.launch import Launcher
 from executor.lifeline import Lifeline, State
 from executor.pools import Pools, Sizes
@@ -51,6 +52,8 @@ class Keeper:
         sizes: Sizes,
         limits: Limits,
         is_jailed: bool,
+        choice: Choice = Choice(),  # noqa: B008 - frozen
+        native: Callable[[], NativeImage] = NativeImage,
     ) -> None:
         """Start the first loop.
 
@@ -79,6 +82,8 @@ class Keeper:
                     sizes=sizes,
                     limits=limits,
                     is_jailed=is_jailed,
+                    choice=choice,
+                    native=native,
                 )
                 self._spool = Spool(self.connection.spool_path)
             except BaseException:

@@ -52,7 +52,7 @@ class Session:
 
         Args:
             code: Python source; sees the globals that earlier runs left.
-            options: as for `Supervisor.run`, without `module` and `mounts`.
+            options: as for `Supervisor.run`, without `module`, `mounts` and `kind`.
 
         Returns:
             How it ended.
@@ -123,7 +123,7 @@ class Session:
                 self._pools.give_back(self._pool, self)
 
     def _plan(self, code: str, options: RunOptions) -> Plan:
-        for name in ("module", "mounts"):
+        for name in ("module", "mounts", "kind"):
             if name in options:
                 where = "Supervisor.run" if name == "module" else "Supervisor.session"
                 raise Misuse(name, f"a session's runs cannot have it; give it to {where}")
@@ -139,6 +139,10 @@ class Session:
                 plan.session_new = True  # before its pool is chosen: it gets a folder
                 self._pools, self._pool = pools, pools.take(plan, self)
                 self._number = self._supervisor.next_session()
+            elif not pools.serves(self._pool, plan.tenant):
+                raise Misuse(
+                    "tenant", "the cell of this session serves the tenant of its first run"
+                )
             elif not pools.fits(self._pool, plan.limits):
                 problem = (
                     "the runs of a session share one sandbox: fuel must be in all of their limits "

@@ -37,12 +37,14 @@ type Shown = Progress | Literal["auto"] | None
 
 @frozen
 class Image:
-    """What a Python guest consists of.
+    """What a Python guest finds. The first two are for Wasm guests, the others for native ones.
 
     Args:
         packages: pure-Python packages: requirements ("attrs>=24"), wheels, single modules,
             package or project directories.
         preimport: modules to import at build time, so that a run finds them imported.
+        preload: modules to import before the first guest of a cell, from what is installed here.
+        libraries: directories that native guests may read and import from, beside this Python's.
 
     Raises:
         TypeError: not a sequence of text.
@@ -50,14 +52,26 @@ class Image:
 
     packages: Sequence[str] = field(default=())
     preimport: Sequence[str] = field(default=())
+    preload: Sequence[str] = field(default=())
+    libraries: Sequence[str] = field(default=())
 
     def __post_init__(self) -> None:
-        """Make both tuples, so that an image can be a key."""
-        for name in ("packages", "preimport"):
+        """Make all of them tuples, so that an image can be a key."""
+        for name in ("packages", "preimport", "preload", "libraries"):
             given = getattr(self, name)
             if isinstance(given, str) or not all(isinstance(text, str) for text in given):
                 raise TypeError(f"image.{name} must be a sequence of text, not {given!r}")
             object.__setattr__(self, name, tuple(given))
+
+    @property
+    def wasm_only(self) -> bool:
+        """True if it says something to Wasm guests and nothing to native ones."""
+        return bool((self.packages or self.preimport) and not (self.preload or self.libraries))
+
+    @property
+    def native_only(self) -> bool:
+        """True if it says something to native guests and nothing to Wasm ones."""
+        return bool((self.preload or self.libraries) and not (self.packages or self.preimport))
 
 
 @frozen
@@ -164,10 +178,11 @@ def _checked(cache: Cache, key: str) -> Record | None:
 
 def _find_guest(cache: Cache, image: Image) -> _Guest | None:
     """Return the guest of `image` if it was built before; its bytes are not read here."""
-    if image == BASE and (shipped := _shipped()):
+    is_base = not image.packages and not image.preimport
+    if is_base and (shipped := _shipped()):
         return shipped
     key = base_key = keys.sources_key()
-    if image != BASE:
+    if not is_base:
         from sandboxes.wasm import packages
 
         request = packages.request_key(base_key, image.packages, image.preimport)
