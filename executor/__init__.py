@@ -9,6 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False  # a type checker takes it as true; typing costs 4 ms before a cell can start
 if TYPE_CHECKING:
     from executor.api import Supervisor
+    from executor.cell_executor import CellExecutor, CellFuture
     from executor.errors import (
         Closed,
         ExecutorError,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 #: Where each public name lives.
 _HOMES = {
     "Supervisor": "executor.api",
+    "CellExecutor": "executor.cell_executor",
+    "CellFuture": "executor.cell_executor",
     "Closed": "executor.errors",
     "ExecutorError": "executor.errors",
     "GuestError": "executor.errors",
@@ -81,6 +84,8 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "Session",
     "RunHandle",
     "Sandboxed",
+    "CellExecutor",
+    "CellFuture",
     "Limits",
     "Image",
     "Mount",
