@@ -22,12 +22,13 @@ from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
 from sandboxes.errors import MountRefused, SandboxBroken
 from sandboxes.guest import wire
+from sandboxes.requests import Pieces, request_of
 from sandboxes.wasm.binding import VAL_STRING, Fault, Val
 from sandboxes.wasm.component import Component
 from sandboxes.wasm.conversation import Conversation
 from sandboxes.wasm.faults import Ending, crashed, ending_of, within_limits
 from sandboxes.wasm.meters import Meters
-from sandboxes.wasm.requests import Pieces, request_of
+from sandboxes.wasm.mounts import SPOOL_PATH
 from sandboxes.wasm.store import Store
 from sandboxes.wasm.surroundings import FilesOverLimit, Surroundings
 from sandboxes.wasm.turn import Turn
@@ -186,7 +187,7 @@ class PythonSandbox:
 
     # --- before and after ------------------------------------------------------------------------
     def _prepare(self, order: Order) -> bytes:
-        pieces = Pieces(order, self._spool_path)
+        pieces = Pieces(order, self._spool_path, SPOOL_PATH)
         opened = self._files.begin(order.run, pieces)
         if opened:
             self._store.set_wasi(preopens=opened)

@@ -12,10 +12,10 @@ from typing import Final
 
 from protocol.messages import Mount, Run
 from sandboxes.errors import MountRefused
+from sandboxes.requests import Pieces
 from sandboxes.wasm import scratch
 from sandboxes.wasm.meters import Meters
 from sandboxes.wasm.mounts import Preopen, preopens
-from sandboxes.wasm.requests import Pieces
 from sandboxes.wasm.scratch import FilesOverLimit, Scratch, sizes
 
 #: What is told of a folder with too many entries: over every limit.

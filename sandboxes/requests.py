@@ -13,18 +13,24 @@ from protocol.messages import Run
 from sandboxes.base import Order
 from sandboxes.errors import SandboxBroken
 from sandboxes.guest import wire
-from sandboxes.wasm.mounts import SPOOL_PATH
 
 
 class Pieces:
     """The buffers of an order, wherever they are."""
 
-    __slots__ = ("_order", "_spool_path")
+    __slots__ = ("_guest_path", "_order", "_spool_path")
 
-    def __init__(self, order: Order, spool_path: str) -> None:
-        """`spool_path` is the folder of this machine that holds the spooled buffers."""
+    def __init__(self, order: Order, spool_path: str, guest_path: str = "") -> None:
+        """Read `order`.
+
+        Args:
+            order: the run as the cell was asked for it.
+            spool_path: the folder of this machine that holds the spooled buffers.
+            guest_path: that folder as the guest sees it, where it has another name there.
+        """
         self._order = order
         self._spool_path = spool_path
+        self._guest_path = guest_path or spool_path
 
     def __len__(self) -> int:
         return len(self._order.buffers) + len(self._order.run.spooled)
@@ -35,7 +41,7 @@ class Pieces:
         if index < len(inline):
             return inline[index]
         name = self._name(index)
-        return wire.InFile(f"{SPOOL_PATH}/{name}", os.stat(self._path(name)).st_size)
+        return wire.InFile(f"{self._guest_path}/{name}", os.stat(self._path(name)).st_size)
 
     def data(self, index: int) -> bytes | memoryview:
         """Return a buffer's bytes."""
