@@ -85,14 +85,15 @@ class CellStatistics:
         cell: its number, never given to another.
         state: "starting", "idle", "busy", "restocking" (has answered, not yet ready again) or
             "dying" (killed, not yet reaped).
-        run_id: the run it has at hand, 0 if none.
+        run_id: the run it has had at hand for longest, 0 if none.
         age_s: since it was spawned.
         runs: how many it has answered.
         sessions: how many it keeps.
         stock: warmed, never used sandboxes when it was last ready.
         heap_bytes: memory it holds for guests, by its own report when it was last ready.
         rss_bytes: its resident memory by the kernel's account, 0 if not yet looked at.
-        due: why it is to be replaced ("runs", "age", "heap", "rss"), "" if it is not.
+        due: why it is to be replaced ("runs", "age", "heap", "rss", "spent"), "" if it is not.
+        at_hand: runs that it has at hand.
     """
 
     cell: int
@@ -105,6 +106,7 @@ class CellStatistics:
     heap_bytes: int
     rss_bytes: int
     due: str
+    at_hand: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,7 @@ class PoolStatistics:
     Args:
         pool: its number.
         cells_max: cells that run guests at the same time, at most.
+        slots: runs that each of them has at hand, at most.
         spares: cells kept ready beside them.
         queue_max: runs that may wait.
         cells_wanted: cells it wants alive now; falls when it idles.
@@ -140,8 +143,8 @@ class PoolStatistics:
         sessions: sessions that are kept or wait for a cell.
         queued: runs that wait.
         queued_by_tenant: the same by tenant, longest queues first, at most 1,000 tenants.
-        utilisation: share of `cells_max` that ran guests, 0 to 1, over about the last 10 s.
-        busy_s: seconds that cells ran guests, all cells together.
+        utilisation: share of all slots that ran guests, 0 to 1, over about the last 10 s.
+        busy_s: seconds that guests ran, all slots together.
         breaker: whether cells are started.
         submitted: runs asked for; ended, refused, lost, waiting or at hand by now.
         ended: runs that their cell answered.
@@ -149,7 +152,8 @@ class PoolStatistics:
         lost: runs that ended without an answer of their cell, by verdict.
         spawned: cells that were started.
         kills: cells we killed, by reason: "timeout", "cancelled", "memory", "crash" (a broken
-            promise), "not_ready", "idle", "drained", or why they were due.
+            promise), "not_ready", "idle", "drained", "used" (a cell of single use had served its
+            run), or why they were due.
         crashes: cells that ended or failed by themselves, by the state they were in.
         breaker_opened: how often the breaker opened.
         queue_wait: from submission to the start on a cell.
@@ -181,6 +185,7 @@ class PoolStatistics:
     queue_wait: Histogram
     cell_start: Histogram
     run: Histogram
+    slots: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,11 +211,12 @@ class Ready:
 
     The first one offers all slots of the cell; each `Done` takes one away until the next `Ready`
     gives it back. One that gives nothing back is a report, and no cell of one slot makes it while
-    it has a run.
+    it has a run. `spent`: the cell must serve nothing more; it is ended when it has no run.
     """
 
     stock: Count
     heap_bytes: Bytes = 0
+    spent: bool = False
 
 
 @frozen

@@ -227,6 +227,8 @@ class SupervisorLoop:
                         message.queue_max,
                         rss_bytes_max=message.memory_bytes + self._headroom_bytes,
                         on_demand=message.on_demand,
+                        single_use=message.single_use,
+                        slots=message.slots,
                     )
                 )
             case DropPool(number):
@@ -316,7 +318,7 @@ class SupervisorLoop:
 
     def cell_ready(self, cell: CellLink, ready: Ready) -> None:
         """Tell the core that a cell waits for a run."""
-        self._feed(CellReady(cell.number, ready.stock, ready.heap_bytes))
+        self._feed(CellReady(cell.number, ready.stock, ready.heap_bytes, ready.spent))
 
     def cell_said(self, cell: CellLink, frame: Frame) -> None:
         """Pass on what a cell says of a run that the host still waits for."""

@@ -105,7 +105,7 @@ class Book:
     def drop_if_ended(self, session: Session, now: float) -> None:
         """Drop a session that the host has ended, if no run of it is at hand."""
         cell = session.cell
-        if not session.ending or cell is None or (cell.run and cell.run.session is session):
+        if not session.ending or cell is None or session.run is not None:
             return
         assert cell.state is not CellState.DYING, "a dying cell keeps no session"
         self._shared.actions.append(DropSession(cell.cell, session.session))

@@ -34,6 +34,7 @@ def _pool(pool: Pool, now: float) -> dict[str, object]:
         "pool": pool.defined.pool,
         "cells_max": pool.defined.cells_max,
         "spares": pool.defined.spares,
+        "slots": pool.defined.slots,
         "queue_max": pool.defined.queue_max,
         "cells_wanted": pool.target,
         "cells_by_state": {state.value: states[state] for state in CellState},
@@ -67,7 +68,8 @@ def _cell(cell: Cell, now: float) -> dict[str, object]:
     return {
         "cell": cell.cell,
         "state": cell.state.value,
-        "run_id": cell.run.run_id if cell.run is not None else 0,
+        "run_id": next(iter(cell.at_hand), 0),
+        "at_hand": len(cell.at_hand),
         "age_s": now - cell.spawned_at,
         "runs": cell.runs,
         "sessions": len(cell.sessions),
