@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from executor.sandboxed import Sandboxed
     from executor.session import Session
+    from executor.shared import SharedBuffer
     from executor.statistics import Statistics
     from protocol.limits import Limits
     from protocol.messages import Mount, Verdict
@@ -70,6 +71,7 @@ _HOMES = {
     "Usage": "executor.outcome",
     "Sandboxed": "executor.sandboxed",
     "Session": "executor.session",
+    "SharedBuffer": "executor.shared",
     "Statistics": "executor.statistics",
     "Limits": "protocol.limits",
     "Mount": "protocol.messages",
@@ -86,6 +88,7 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "Sandboxed",
     "CellExecutor",
     "CellFuture",
+    "SharedBuffer",
     "Limits",
     "Image",
     "Mount",

@@ -14,7 +14,6 @@ import warnings
 from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
 
 from executor import guarantees
-from executor.checks import count_of, usable_cpus
 from executor.errors import Closed
 from executor.images import compiled_module, modules_of
 from executor.kinds import Choice, Kinds
@@ -22,7 +21,7 @@ from executor.options import make_defaults, make_plan
 from executor.pools import Sizes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Buffer, Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
     from executor.handle import RunHandle
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from executor.outcome import Outcome
     from executor.sandboxed import Sandboxed
     from executor.session import Session
+    from executor.shared import SharedBuffer
     from executor.statistics import Statistics
     from protocol.fields import Kind
     from protocol.limits import Limits
@@ -41,10 +41,6 @@ if TYPE_CHECKING:
     from sandboxes.guarantees import Guarantee, Strength
     from sandboxes.wasm.image import Image
 
-CELLS_MAX = 1_024
-QUEUE_MAX_MAX = 1_000_000
-#: Warmed sandboxes in each cell: enough for the runs that come while one is being replaced.
-STOCK = 3
 #: How long `close` lets runs at hand go on before they are killed, where it is not told.
 CLOSE_WITHIN_S = 5.0
 STATISTICS_WAIT_S = 10.0
@@ -63,8 +59,7 @@ class Supervisor:
         image: what guests find installed; None for plain CPython with its standard library.
         kind: of sandbox for runs that do not say otherwise: "wasm", "process" (native Python, a
             process for each run) or "interpreter" (native Python, runs of one tenant side by side).
-        reuse: who has a cell: "run" for a cell to each run, "tenant" for cells to each tenant; None
-            for what is usual: Wasm cells serve all, processes one run, interpreters one tenant.
+        reuse: who has a cell: "run", "tenant", or None for what is usual for its kind.
         limits: of each run that does not say otherwise: a `Limits` or a dict of its fields.
         cells: runs at the same time; None for one on each usable CPU.
         functions: host functions of every run, by name or as a list.
@@ -101,15 +96,7 @@ class Supervisor:
         self._isolate, self._jail = guarantees.isolate_from(isolate), guarantees.jail_from(jail)
         self._choice = Choice(kind, reuse, tenant)
         self._kinds = Kinds(self._choice, self._jail, jail is not None, require, self.guarantees)
-        is_inline = isolate == "inline"
-        cells = min(usable_cpus(), CELLS_MAX) if cells is None else cells
-        stock = (1 if is_inline else STOCK) if stock is None else stock
-        self._sizes = Sizes(
-            cells=count_of(cells, "cells", 1, CELLS_MAX),
-            spares=0 if is_inline else 1,
-            stock=count_of(stock, "stock", 1, CELLS_MAX),
-            queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
-        )
+        self._sizes = Sizes.of(cells, stock, queue_max, is_one_shot=isolate == "inline")
         self._image = image
         self._defaults = make_defaults(limits, functions, tenant, kind)
         self._lock = threading.Lock()
@@ -274,6 +261,20 @@ class Supervisor:
         starts = (lambda item=item: self._start_one(code, item, options) for item in inputs)
         return batch.adrive(starts, ordered=ordered, in_flight=self.in_flight)
 
+    def share(self, data: Buffer) -> SharedBuffer:
+        """Write bytes once that many runs are to read as inputs, without a copy for each.
+
+        Args:
+            data: bytes, or what has the buffer protocol and lies in one piece, such as an array.
+
+        Raises:
+            Misuse: it is no such thing, or empty.
+            Refused: there is no room for it.
+        """
+        from executor.shared import share
+
+        return share(self._kept().spool, data)
+
     @overload
     def sandboxed[**P, R](self, function: Callable[P, R], /) -> Sandboxed[P, R]: ...
 
@@ -347,12 +348,7 @@ class Supervisor:
         return self._keeper
 
     def plan(self, code: str | None, options: RunOptions) -> Plan:
-        """Return a checked run.
-
-        Raises:
-            Misuse: an argument can never work.
-            Unavailable: its kind of sandbox does not hold what the supervisor requires.
-        """
+        """Return a checked run; raises `Misuse`, or `Unavailable` for what is required."""
         plan = make_plan(code, options, self._defaults)
         self._kinds.admit(plan)
         if plan.program == "module":
@@ -370,7 +366,7 @@ class Supervisor:
 
     @property
     def image_modules(self) -> tuple[str, ...]:
-        """Modules that the image names, so that guests have them."""
+        """Modules that every guest has beside the standard library."""
         return modules_of(self._image)
 
     @property

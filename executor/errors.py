@@ -53,7 +53,8 @@ class Refused(ExecutorError):
     """The run was not begun.
 
     Attributes:
-        reason: queue_full, queue_timeout, draining, breaker_open, pools_full or session_lost.
+        reason: queue_full, queue_timeout, draining, breaker_open, pools_full, no_room or
+            session_lost.
         detail: more of it, for people.
     """
 
@@ -77,6 +78,7 @@ _REASONS = {
         "too many different mounts, modules and memory limits are in use at once; "
         "end runs or close sessions first"
     ),
+    "no_room": "there is no room for the shared buffer in memory files",
     "breaker_open": "cells cannot be started at the moment",
     "session_lost": "the sandbox kept for this session is gone; call reset() for a fresh one",
 }

@@ -85,12 +85,12 @@ class Keeper:
                     choice=choice,
                     native=native,
                 )
-                self._spool = Spool(self.connection.spool_path)
+                self.spool = Spool(self.connection.spool_path)
             except BaseException:
                 self._lifeline.close()
                 self.connection.close()
                 raise
-        self.launcher = Launcher(self.client, pools, self._spool, self._lifeline)
+        self.launcher = Launcher(self.client, pools, self.spool, self._lifeline)
 
     @property
     def restarts(self) -> int:
@@ -142,7 +142,7 @@ class Keeper:
         self.connection.close()
         client.wait_ended(CLOSE_GRACE_S)
         self.launcher.close()
-        self._spool.close()
+        self.spool.close()
 
     @property
     def _is_up(self) -> bool:

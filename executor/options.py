@@ -304,21 +304,10 @@ def _take_inputs(plan: Plan, inputs: Mapping[str, object] | None) -> None:
         return
     if plan.program == "module":
         raise Misuse("inputs", "a .wasm program has no globals; give args, stdin or files")
-    if not isinstance(inputs, Mapping):
-        raise Misuse("inputs", f"must map names to values, not be a {type(inputs).__name__}")
-    import keyword
-
-    for name in inputs:
-        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise Misuse(f"inputs[{name!r}]", "names become globals: use Python identifiers")
-    from protocol.errors import ValueRefused
-    from protocol.values import encode
+    from executor.inputs import encoded_inputs
 
     began = time.perf_counter()
-    try:
-        encoded = encode(inputs if type(inputs) is dict else dict(inputs), root="inputs")
-    except ValueRefused as error:
-        raise Misuse(error.path, error.reason) from None
+    encoded = encoded_inputs(inputs)
     plan.inputs, plan.out_of_band = encoded.body, encoded.buffers
     plan.encode_s = time.perf_counter() - began
 

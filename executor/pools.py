@@ -16,6 +16,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from executor.checks import count_of, usable_cpus
 from executor.errors import Refused
 from executor.kinds import Choice, NativeImage, sharing
 from protocol.messages import DefinePool, DropPool, Mount
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 #: Pools beside the plain one: each is up to `cells` processes, and a zygote where it has a program.
 SPECIAL_MAX: Final = 64
 PLAIN: Final = 1
+CELLS_MAX: Final = 1_024
+QUEUE_MAX_MAX: Final = 1_000_000
+#: Warmed sandboxes in each cell: enough for the runs that come while one is being replaced.
+STOCK: Final = 3
 
 
 class Sizes(NamedTuple):
@@ -42,6 +47,30 @@ class Sizes(NamedTuple):
     spares: int
     stock: int
     queue_max: int
+
+    @classmethod
+    def of(
+        cls, cells: int | None, stock: int | None, queue_max: int, *, is_one_shot: bool
+    ) -> Sizes:
+        """Return checked sizes; None for what is usual.
+
+        Args:
+            cells: runs at the same time; None for one on each usable CPU.
+            stock: sandboxes in each cell.
+            queue_max: runs that may wait.
+            is_one_shot: for a command that runs once: nothing is kept ready for more.
+
+        Raises:
+            Misuse: one is out of its range.
+        """
+        cells = min(usable_cpus(), CELLS_MAX) if cells is None else cells
+        stock = (1 if is_one_shot else STOCK) if stock is None else stock
+        return cls(
+            cells=count_of(cells, "cells", 1, CELLS_MAX),
+            spares=0 if is_one_shot else 1,
+            stock=count_of(stock, "stock", 1, CELLS_MAX),
+            queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
+        )
 
 
 class Needs(NamedTuple):

@@ -98,7 +98,7 @@ class CellLink:
 
     def give(self, run_id: int, parts: Sequence[Buffer], spool: str, names: Sequence[str]) -> None:
         """Hand the cell a run, with the spooled buffers that belong to it."""
-        for name in names:
+        for name in dict.fromkeys(names):
             if not self._is_linked(name):  # several runs may be given one buffer
                 os.link(os.path.join(spool, name), os.path.join(self._spool_path, name))
         self._runs[run_id] = tuple(names)

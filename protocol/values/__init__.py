@@ -10,7 +10,7 @@ timedelta, timezone, ZoneInfo by key, Decimal, Fraction, UUID. These arrive as s
     a path         the pure path of its system: a name, not a grant
     an enum        `Member(enum, name)`, or the member if the decoder has the class
     a dataclass    `Record` with its fields, or an instance if the decoder has the class
-    a memoryview   a view of a copy, which cannot be written to
+    a memoryview   a view that cannot be written to: of a copy, or of what nobody can write to
 
 All else is refused with the way to it, subclasses of builtin types included. So is what has no
 bounded cost on the other side: a Decimal of over 10,000 digits or an exponent over 100,000, a
@@ -33,7 +33,16 @@ from protocol.values.parts import Budget, Buffer, Encoded, buffer_bytes
 if TYPE_CHECKING:
     from protocol.values.records import Member, Record, class_name_of
 
-__all__ = ["Budget", "Encoded", "Member", "Record", "class_name_of", "decode", "encode"]
+__all__ = [
+    "Budget",
+    "Encoded",
+    "Member",
+    "Record",
+    "carry_as_view",
+    "class_name_of",
+    "decode",
+    "encode",
+]
 
 _NO_CLASSES: Mapping[str, type] = {}
 
@@ -98,6 +107,13 @@ def decode(
         return table.decode(body, buffers, root, budget, classes)
     _check_depth(body, root, min(budget.depth_max, plain.PLAIN_DEPTH_MAX))
     return plain.parse(body)
+
+
+def carry_as_view(cls: type) -> None:
+    """Have instances of a class cross as a memoryview: that of bytes which they have as `view`."""
+    from protocol.values import refusing
+
+    refusing.VIEWED.add(cls)
 
 
 def __getattr__(name: str) -> object:
