@@ -14,6 +14,7 @@ import contextlib
 import linecache
 import os
 import sys
+from collections.abc import Callable
 from time import perf_counter_ns
 from types import ModuleType
 from typing import Any, Final, Literal
@@ -50,6 +51,8 @@ class Ending:
 _ballast: list[bytearray] = []
 _sessions: dict[int, ModuleType] = {}
 _atexit_before = 0
+#: What a kind of sandbox does at the end of a program, ahead of its exit functions.
+before_exit: list[Callable[[], None]] = []
 
 
 def prepare() -> None:
@@ -66,21 +69,37 @@ def prepare() -> None:
 
 
 def run(text: str) -> str:
+    """Carry out one request and return the reply, both as text."""
+    try:
+        return wire.pack_reply(_carry_out(wire.unpack_request(text)))
+    except MemoryError:
+        return wire.pack_reply(_give_up())
+
+
+def carry_out(request: wire.Request) -> wire.Reply:
     """Carry out one request and return the reply."""
     try:
-        return _run(text)
+        return _carry_out(request)
     except MemoryError:
-        # Even the reply did not fit: give up all the guest has, and say so.
-        _ballast.clear()
-        _sessions.clear()
-        if main := sys.modules.pop("__main__", None):
-            main.__dict__.clear()
-        failure = wire.Failure("MemoryError", "no memory was left for the reply")
-        return wire.pack_reply(wire.Reply("memory", error=failure))
+        return _give_up()
 
 
-def _run(text: str) -> str:
-    request = wire.unpack_request(text)
+def forget(session: int) -> None:
+    """Drop the globals of a session. Harmless if there are none."""
+    _sessions.pop(session, None)
+
+
+def _give_up() -> wire.Reply:
+    """Give up all the guest has, as not even the reply did fit, and say so."""
+    _ballast.clear()
+    _sessions.clear()
+    if main := sys.modules.pop("__main__", None):
+        main.__dict__.clear()
+    failure = wire.Failure("MemoryError", "no memory was left for the reply")
+    return wire.Reply("memory", error=failure)
+
+
+def _carry_out(request: wire.Request) -> wire.Reply:
     reads_clock = not request.deterministic
     began = decoded = ran = encoded = perf_counter_ns() if reads_clock else 0
     try:
@@ -97,20 +116,18 @@ def _run(text: str) -> str:
             _finish(namespace)
     except BaseException as error:  # noqa: BLE001 - what was not the guest's code can still fail
         ending = _failed(error)
-    return wire.pack_reply(
-        wire.Reply(
-            ending.verdict,
-            ending.exit_code,
-            ending.error,
-            ending.value,
-            streams.STDOUT.take(),
-            streams.STDERR.take(),
-            streams.STDOUT.truncated,
-            streams.STDERR.truncated,
-            decode_us=(decoded - began) // 1000,
-            run_us=(ran - decoded) // 1000,
-            encode_us=(encoded - ran) // 1000,
-        )
+    return wire.Reply(
+        ending.verdict,
+        ending.exit_code,
+        ending.error,
+        ending.value,
+        streams.STDOUT.take(),
+        streams.STDERR.take(),
+        streams.STDOUT.truncated,
+        streams.STDERR.truncated,
+        decode_us=(decoded - began) // 1000,
+        run_us=(ran - decoded) // 1000,
+        encode_us=(encoded - ran) // 1000,
     )
 
 
@@ -216,8 +233,7 @@ def _exited(exit_: SystemExit) -> Ending:
 
 
 def _failed(error: BaseException) -> Ending:
-    if type(error) is MemoryError and not error.args:
-        # One with a text was raised by the parser, for depth, or by the guest itself.
+    if _is_out_of_memory(error):
         _ballast.clear()
         return Ending("memory", None, failures.failure_of(error))
     if isinstance(error, BudgetExceeded):
@@ -226,6 +242,13 @@ def _failed(error: BaseException) -> Ending:
         with contextlib.suppress(BaseException):  # the guest's own hook may fail as it likes
             sys.excepthook(type(error), error, error.__traceback__)
     return Ending("exception", 1, failures.failure_of(error))
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if type(error) is MemoryError:
+        # One with a text was raised by the parser, for depth, or by the guest itself.
+        return not error.args
+    return isinstance(error, MemoryError) and type(error).__module__.startswith("numpy.")
 
 
 def _take_value(request: wire.Request, namespace: dict[str, Any]) -> Ending:
@@ -250,6 +273,9 @@ def _take_value(request: wire.Request, namespace: dict[str, Any]) -> Ending:
 
 def _finish(namespace: dict[str, Any]) -> None:
     """End a program as Python ends one: exit functions, then the globals, our own aside."""
+    for end in before_exit:
+        with contextlib.suppress(BaseException):  # whoever interrupts it ends it
+            end()
     with contextlib.suppress(BaseException):  # `__del__` and exit functions have no say any more
         if atexit._ncallbacks() > _atexit_before:
             atexit._run_exitfuncs()

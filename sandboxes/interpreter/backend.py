@@ -1,0 +1,143 @@
+"""What one cell makes its interpreters from, and where it lets go of them.
+
+Rule 1: interpreters are destroyed one after another on a thread of their own: what a guest left to
+        be run at the end may take for ever, and keeps no run waiting.
+Rule 2: CPython 3.13 leaks memory with each interpreter. The cell reports what it holds, and is
+        replaced when that has grown too far.
+Rule 3: after a thread was left behind, or an interpreter did not end, the cell is spent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from queue import SimpleQueue
+from typing import Final, Protocol
+
+from protocol.messages import Run, Setup
+from sandboxes.base import Order
+from sandboxes.errors import SandboxBroken
+from sandboxes.interpreter.blocks import Blocks
+from sandboxes.interpreter.lanes import Lanes, start_thread
+from sandboxes.interpreter.sandbox import InterpreterSandbox
+from sandboxes.shared import atomics
+
+#: An interpreter that has not ended after this is given up. Ending one takes 2 to 10 ms.
+END_S: Final = 1.0
+#: Address of the machine code of `atomics` where there is none.
+NO_ATOMICS: Final = -1
+
+
+class HeldMemory(Protocol):
+    """What says how much memory this process holds."""
+
+    def resident_bytes(self) -> int:
+        """Return its private memory in bytes."""
+        ...
+
+
+class InterpreterBackend:
+    """See `sandboxes.base.Backend`. `fresh` and the sandboxes may be used on any thread."""
+
+    def __init__(self, setup: Setup, meters: HeldMemory) -> None:
+        """Begin with no interpreter; `meters` are this process's."""
+        self.spool_path = setup.spool_path
+        self.libraries = list(setup.libraries)
+        self.modules = list(setup.preload)
+        self.code_address = _prepare_atomics()
+        self.lanes = Lanes()
+        self.blocks = Blocks()
+        self._meters = meters
+        self._graves: SimpleQueue[InterpreterSandbox | None] = SimpleQueue()
+        #: Since when the one at hand is being destroyed; 0.0 if none is.
+        self._ending_since = 0.0
+        #: What cannot be destroyed is kept: see `InterpreterSandbox`.
+        self._undead: list[InterpreterSandbox] = []
+        self._failure = ""
+        start_thread(self._bury_all)
+
+    def fresh(self, order: Order | None = None) -> InterpreterSandbox:
+        """Return a never used sandbox, not warmed up.
+
+        Raises:
+            SandboxBroken: CPython cannot create one, or it is asked for something else.
+        """
+        if order is not None and order.run.program != "python":
+            raise SandboxBroken("interpreters run Python code alone")
+        return InterpreterSandbox(self)
+
+    def fits_stock(self, run: Run) -> bool:
+        """Return True for every run of Python code."""
+        return run.program == "python"
+
+    def heap_bytes(self) -> int:
+        """Return the private memory this process holds."""
+        return self.held_bytes()
+
+    def held_bytes(self) -> int:
+        """Return the private memory of all interpreters together: it cannot be told apart."""
+        return self._meters.resident_bytes()
+
+    @property
+    def is_spent(self) -> bool:
+        """True once the cell must serve nothing more; see rule 3."""
+        return bool(self._undead or self._failure) or self.is_stuck
+
+    @property
+    def is_stuck(self) -> bool:
+        """True while an interpreter takes too long to end."""
+        since = self._ending_since
+        return bool(since) and time.monotonic() - since > END_S
+
+    def bury(self, sandbox: InterpreterSandbox) -> None:
+        """Destroy a closed sandbox, after those before it."""
+        self._graves.put(sandbox)
+
+    def close(self) -> None:
+        """End the threads. A cell need not: its process ends."""
+        self._graves.put(None)
+        self.lanes.close()
+
+    def _bury_all(self) -> None:
+        while (sandbox := self._graves.get()) is not None:
+            self._ending_since = time.monotonic()
+            try:
+                if not sandbox.destroy():
+                    self._undead.append(sandbox)
+            except SandboxBroken as broken:
+                self._failure = str(broken)
+                self._undead.append(sandbox)
+            finally:
+                self._ending_since = 0.0
+            del sandbox
+
+
+def _prepare_atomics() -> int:
+    try:
+        return atomics.prepare().code_address
+    except atomics.AtomicsUnavailable:
+        return NO_ATOMICS
+
+
+def preload(libraries: Sequence[str], modules: Sequence[str]) -> None:
+    """Load in a zygote what interpreters cannot load once the jail is closed.
+
+    Raises:
+        ImportError: a module is not there.
+    """
+    import datetime
+    import sys
+
+    del datetime  # see `sandboxes.interpreter.interpreters`
+    _prepare_atomics()
+    sys.path.extend(path for path in libraries if path not in sys.path)
+    from sandboxes.interpreter import guest
+
+    del guest  # its modules and their shared objects are found again by every interpreter
+    for name in modules:
+        __import__(name)
+
+
+def load(setup: Setup, meters: HeldMemory) -> InterpreterBackend:
+    """Return the backend of a cell."""
+    return InterpreterBackend(setup, meters)
