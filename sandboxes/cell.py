@@ -315,8 +315,8 @@ def load(setup: Setup, meter_fds: Sequence[int]) -> Backend:
     """Load the backend for `setup.kind`; imports nothing of the other kinds."""
     match setup.kind:
         case "wasm":
+            from sandboxes.meters import Meters
             from sandboxes.wasm import backend
-            from sandboxes.wasm.meters import Meters
 
             return backend.load(setup, Meters(meter_fds))
         case _:
@@ -333,7 +333,7 @@ def preload(kind: str, image_path: str, fuel: str, *programs: str) -> None:
 
 def open_meters(proc_fd: int) -> Sequence[int]:
     """Open in a forked cell, ahead of its jail, what `main` is to be given."""
-    from sandboxes.wasm.meters import open_files
+    from sandboxes.meters import open_files
 
     return open_files(proc_fd)
 

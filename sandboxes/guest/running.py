@@ -71,7 +71,8 @@ def prepare() -> None:
 def run(text: str) -> str:
     """Carry out one request and return the reply, both as text."""
     try:
-        return wire.pack_reply(_carry_out(wire.unpack_request(text)))
+        reply = _carry_out(wire.unpack_request(text))
+        return wire.pack_reply(reply)
     except MemoryError:
         return wire.pack_reply(_give_up())
 
@@ -274,8 +275,7 @@ def _take_value(request: wire.Request, namespace: dict[str, Any]) -> Ending:
 def _finish(namespace: dict[str, Any]) -> None:
     """End a program as Python ends one: exit functions, then the globals, our own aside."""
     for end in before_exit:
-        with contextlib.suppress(BaseException):  # whoever interrupts it ends it
-            end()
+        end()  # an interrupt in it is how the run ended
     with contextlib.suppress(BaseException):  # `__del__` and exit functions have no say any more
         if atexit._ncallbacks() > _atexit_before:
             atexit._run_exitfuncs()

@@ -292,7 +292,7 @@ class Source:
         if self._ended or count <= 0:
             return b""
         flush_all()
-        piece = wire.unpack_stdin(ports.read_stdin(min(count, STDIN_BYTES_MAX)))[:count]
+        piece = ports.read(min(count, STDIN_BYTES_MAX))[:count]
         self._ended = not piece
         return piece
 

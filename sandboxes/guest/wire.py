@@ -39,6 +39,7 @@ from sandboxes.guest.wire_parts import (
     STDERR_RAW as STDERR_RAW,
     STDOUT as STDOUT,
     STDOUT_RAW as STDOUT_RAW,
+    Answer as Answer,
     Failure as Failure,
     InFile as InFile,
     Inline as Inline,
@@ -296,14 +297,14 @@ def unpack_call(text: str) -> Value:
     return Value(pieces[0], pieces[1:])
 
 
-def pack_answer(answer: Value | Failure) -> str:
+def pack_answer(answer: Answer) -> str:
     """Return what `call` gives back to the guest: a value, or the exception to raise there."""
     if isinstance(answer, Failure):
         return _pack({"error": [answer.name, answer.message]}, [])
     return _pack({}, [answer.body, *answer.buffers])
 
 
-def unpack_answer(text: str) -> Value | Failure:
+def unpack_answer(text: str) -> Answer:
     """Read the answer to a `call` in the guest."""
     end = text.index("\n")
     header = _loads(text[:end])

@@ -60,6 +60,10 @@ class Failure:
     traceback: str = ""
 
 
+#: What a host function gave: a value, or the exception to raise in the guest.
+type Answer = Value | Failure
+
+
 @frozen
 class Request:
     """One run, as the guest is asked for it.

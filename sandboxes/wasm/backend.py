@@ -10,10 +10,10 @@ from typing import Final
 from protocol.messages import Run, Setup
 from sandboxes.base import Order, Sandbox
 from sandboxes.errors import ImageError
+from sandboxes.meters import Meters
 from sandboxes.wasm import binding, program
 from sandboxes.wasm.component import Component
 from sandboxes.wasm.engine import Engine, Settings
-from sandboxes.wasm.meters import Meters
 from sandboxes.wasm.program import Program, ProgramSandbox
 from sandboxes.wasm.python import PythonSandbox
 

@@ -20,6 +20,7 @@ from protocol.errors import printable
 from protocol.messages import Error, Run, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
 from sandboxes.errors import ImageError, MountRefused, SandboxBroken
+from sandboxes.meters import Meters
 from sandboxes.requests import Pieces
 from sandboxes.wasm.binding import (
     EXTERN_FUNC,
@@ -34,7 +35,6 @@ from sandboxes.wasm.component import Component, NotInstantiated
 from sandboxes.wasm.conversation import Conversation
 from sandboxes.wasm.engine import Engine
 from sandboxes.wasm.faults import Ending, ending_of, exited, within_limits
-from sandboxes.wasm.meters import Meters
 from sandboxes.wasm.mounts import SPOOL_PATH
 from sandboxes.wasm.store import Store
 from sandboxes.wasm.surroundings import FilesOverLimit, Surroundings

@@ -22,12 +22,12 @@ from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
 from sandboxes.errors import MountRefused, SandboxBroken
 from sandboxes.guest import wire
+from sandboxes.meters import Meters
 from sandboxes.requests import Pieces, request_of
 from sandboxes.wasm.binding import VAL_STRING, Fault, Val
 from sandboxes.wasm.component import Component
 from sandboxes.wasm.conversation import Conversation
 from sandboxes.wasm.faults import Ending, crashed, ending_of, within_limits
-from sandboxes.wasm.meters import Meters
 from sandboxes.wasm.mounts import SPOOL_PATH
 from sandboxes.wasm.store import Store
 from sandboxes.wasm.surroundings import FilesOverLimit, Surroundings
