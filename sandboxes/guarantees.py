@@ -130,6 +130,7 @@ _PROCESS: dict[Name, str] = _WASM | {
     "processes": "a cell sees no process and has no call that makes or signals one",
     "memory": "private memory is capped and shared memory refused",
     "cpu": "a cell is killed at its deadline",
+    "output": "the host caps every stream, value and message, whatever a cell sends",
 }
 _INTERPRETER: dict[Name, str] = _PROCESS | {
     "memory": "the private memory of a cell is capped for its runs together, shared memory refused",

@@ -63,7 +63,8 @@ def _add_flags(parser: argparse.ArgumentParser, flags: tuple[Flag, ...]) -> None
                 names.append("--no-" + flag.name)
             parser.add_argument(*names, action="store_true", help=text)
         else:
-            action = parser.add_argument(*names, metavar=flag.metavar, help=text)
+            choices = flag.choices or None
+            action = parser.add_argument(*names, metavar=flag.metavar, choices=choices, help=text)
             if flag in (VOLUME, OUT):
                 _completes(action, shtab.DIRECTORY)
             elif flag is FILE:

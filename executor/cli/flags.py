@@ -25,7 +25,7 @@ class Flag:
     A plain class: `dataclasses` costs 12 ms to import, before the cell could be started.
     """
 
-    __slots__ = ("help", "long", "metavar", "repeats", "short", "variable")
+    __slots__ = ("choices", "help", "long", "metavar", "repeats", "short", "variable")
 
     def __init__(
         self,
@@ -36,12 +36,14 @@ class Flag:
         short: str = "",
         repeats: bool = False,
         variable: str | None = None,
+        choices: tuple[str, ...] = (),
     ) -> None:
         self.long = long
         self.help = help
         self.metavar = metavar
         self.short = short
         self.repeats = repeats
+        self.choices = choices
         named = "CELLBLOCK_" + long.removeprefix("--").replace("-", "_").upper()
         self.variable = named if variable is None else variable
 
@@ -107,7 +109,21 @@ ENV = Flag("--env", "set an environment variable", metavar="NAME[=VALUE]", short
 INPUT = Flag("--input", "set a global; NAME=@FILE reads JSON", metavar="NAME=JSON", repeats=True)
 RESULT = Flag("--result", "the global that is the result; _ is the last value", metavar="NAME")
 IMAGE = Flag("--image", "a prebuilt image", metavar="IMAGE")
-JAIL = Flag("--jail", "kernel walls: full (default), light or none", metavar="KIND")
+JAIL = Flag(
+    "--jail",
+    "kernel walls: full (default), light or none",
+    metavar="WALLS",
+    choices=("full", "light", "none"),
+)
+KIND = Flag(
+    "--kind",
+    "what it runs in: wasm (default), process or interpreter",
+    metavar="KIND",
+    choices=("wasm", "process", "interpreter"),
+)
+PRELOAD = Flag(
+    "--preload", "a module to import first, of this Python's own", metavar="NAME", repeats=True
+)
 JSON = Flag("--json", "print the outcome as one JSON object")
 QUIET = Flag("--quiet", "no verdict line", short="-q")
 STDIN = Flag("--stdin", "pass standard input on (default)")
@@ -122,7 +138,7 @@ PREIMPORT = Flag("--preimport", "a module to import", metavar="NAME", repeats=Tr
 ALL = Flag("--all", "also what is current", variable="")
 
 LIMIT_FLAGS = (TIMEOUT, MEMORY, FUEL, STDOUT_LIMIT, STDERR_LIMIT, VALUE_LIMIT, FILES_LIMIT)
-GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE)
+GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE, KIND, PRELOAD)
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
     "run": (CODE, *LIMIT_FLAGS, *GIVE_FLAGS, OUT, RESULT, JAIL, JSON, QUIET, STDIN, RAW, HELP),

@@ -38,9 +38,10 @@ Usage: cellblock run [OPTIONS] FILE | -c CODE | - | PROGRAM.wasm  [--] [ARGS]
   --file NAME[=PATH]   give a file's copy  --out DIR            keep its files
   -e, --env NAME[=VALUE]  set a variable   --input NAME=JSON    set a global
   --image IMAGE        a prebuilt image    --result NAME        global to show
+  --kind KIND          wasm (default), process or interpreter: native Python
+  --preload NAME       import it first (native)   --jail full | light | none
   -q, --quiet          no verdict line     --json  all of the outcome as JSON
   --no-stdin           no standard input   --raw   terminal escapes as they are
-  --jail KIND          kernel walls besides Wasm: full (default), light or none
 
 Options may follow FILE; the script's own options stand after --. A variable
 such as CELLBLOCK_TIMEOUT=2 sets an option for each run; the flag wins.
@@ -67,8 +68,10 @@ the limits given here; names live on until :reset or the end of the sandbox.
   -e, --env NAME[=VALUE]  set an environment variable
   --input NAME=JSON       set a global
   --image IMAGE           a prebuilt image
+  --kind KIND             wasm (default), process or interpreter: native Python
+  --preload NAME          a module to import first (native)
   --stdout-limit, --stderr-limit, --value-limit, --files-limit SIZE
-  --jail KIND             kernel walls: full (default), light or none
+  --jail WALLS            kernel walls: full (default), light or none
   -q, --quiet             no greeting      --raw  terminal escapes as they are
 
 Ctrl-C ends what runs and keeps the session's prompt, Ctrl-D leaves.
