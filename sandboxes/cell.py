@@ -30,7 +30,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from protocol import VERSION_MAX, VERSION_MIN
 from protocol.errors import LocalProtocolError
@@ -319,6 +319,11 @@ def load(setup: Setup, meter_fds: Sequence[int]) -> Backend:
             from sandboxes.wasm import backend
 
             return backend.load(setup, Meters(meter_fds))
+        case "interpreter":
+            from sandboxes.interpreter import backend as interpreters
+            from sandboxes.meters import Meters
+
+            return interpreters.load(setup, Meters(meter_fds))
         case _:
             raise SandboxBroken(f"no cell runs guests of kind {setup.kind!r}")
 
@@ -349,6 +354,10 @@ def main(fd: int = CELL_FD, *meter_fds: int) -> None:
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must be told
         channel.send(Report(failure=_describe(error)))
         os._exit(1)
+    if setup.kind == "interpreter":
+        from sandboxes.cell_slots import SlotBackend, SlotCell
+
+        SlotCell(channel, setup, cast("SlotBackend", backend)).serve()
     Cell(channel, setup, backend).serve()
 
 

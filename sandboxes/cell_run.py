@@ -114,6 +114,11 @@ class RunAtHand:
         if self._sandbox is not None:
             self._sandbox.interrupt(verdict)
 
+    def interrupt_again(self) -> None:
+        """Interrupt a run once more that was interrupted and goes on."""
+        if self.interrupted is not None and self._sandbox is not None:
+            self._sandbox.interrupt(self.interrupted)
+
     def take_reply(self, reply: HostReply, buffers: Sequence[memoryview]) -> None:
         """Pass the answer of a host function to the main thread."""
         self._replies.put((reply, [bytes(buffer) for buffer in buffers]))

@@ -9,6 +9,7 @@ Rule 3: after a thread was left behind, or an interpreter did not end, the cell 
 
 from __future__ import annotations
 
+import _thread
 import time
 from collections.abc import Sequence
 from queue import SimpleQueue
@@ -51,9 +52,10 @@ class InterpreterBackend:
         self._graves: SimpleQueue[InterpreterSandbox | None] = SimpleQueue()
         #: Since when the one at hand is being destroyed; 0.0 if none is.
         self._ending_since = 0.0
+        self._burying = _thread.allocate_lock()
+        self._buried, self._ended = 0, 0
         #: What cannot be destroyed is kept: see `InterpreterSandbox`.
         self._undead: list[InterpreterSandbox] = []
-        self._failure = ""
         start_thread(self._bury_all)
 
     def fresh(self, order: Order | None = None) -> InterpreterSandbox:
@@ -81,16 +83,19 @@ class InterpreterBackend:
     @property
     def is_spent(self) -> bool:
         """True once the cell must serve nothing more; see rule 3."""
-        return bool(self._undead or self._failure) or self.is_stuck
+        since = self._ending_since
+        is_stuck = bool(since) and time.monotonic() - since > END_S
+        return is_stuck or bool(self._undead)
 
     @property
-    def is_stuck(self) -> bool:
-        """True while an interpreter takes too long to end."""
-        since = self._ending_since
-        return bool(since) and time.monotonic() - since > END_S
+    def is_ending(self) -> bool:
+        """True while closed sandboxes are still to be destroyed."""
+        return self._ended < self._buried
 
     def bury(self, sandbox: InterpreterSandbox) -> None:
         """Destroy a closed sandbox, after those before it."""
+        with self._burying:
+            self._buried += 1
         self._graves.put(sandbox)
 
     def close(self) -> None:
@@ -104,11 +109,11 @@ class InterpreterBackend:
             try:
                 if not sandbox.destroy():
                     self._undead.append(sandbox)
-            except SandboxBroken as broken:
-                self._failure = str(broken)
+            except SandboxBroken:
                 self._undead.append(sandbox)
             finally:
                 self._ending_since = 0.0
+                self._ended += 1
             del sandbox
 
 

@@ -53,6 +53,7 @@ _writing, _asking = _thread.allocate_lock(), _thread.allocate_lock()
 _main = sys.modules["__main__"]
 #: The run at hand; 0 for none.
 _current = 0
+_was_cut = False
 _tool = -1
 
 
@@ -95,17 +96,19 @@ def boot(fd: int, code_address: int, libraries: Sequence[str], modules: Sequence
 
 def serve(serial: int) -> None:
     """Read one request, carry it out, reply."""
-    global _current
+    global _current, _was_cut
     waiting.adopt_thread()
     message = line.receive(_fd, _ANSWER_BYTES_MAX)
     if message is None:
         return
-    _current = serial
+    _was_cut, _current = False, serial
     reply = running.run(message[1].decode())
     _current = 0
     _disarm()
     sys.modules["__main__"] = _main  # where main's next `execute` finds its names
     with _writing:
+        if _was_cut:
+            line.send(_fd, line.CUT)
         line.send(_fd, line.REPLY, reply.encode())
 
 
@@ -131,11 +134,13 @@ def interrupt(serial: int) -> None:
 
 # --- interrupts ----------------------------------------------------------------------------------
 def _on_event(code: CodeType, *_: object) -> None:
+    global _was_cut
     filename = code.co_filename
     if filename.startswith(_OURS) and filename not in _WAITS:
         if filename == running.__file__:
             _pause()  # the guest's code is left; another interrupt comes if more of it is run
         return
+    _was_cut = True
     raise Interrupted
 
 

@@ -1,7 +1,7 @@
 """What main and a guest's interpreter say to each other, as bytes on a socket pair.
 
     main   --RUN, ANSWER, OVER-->  guest
-    guest  --BOOTED, EMIT, CALL, STDIN, SHARE, REPLY, LEFT-->  main
+    guest  --BOOTED, EMIT, CALL, STDIN, SHARE, CUT, REPLY, LEFT-->  main
 
 A message is one byte for its kind, eight for its length, and that many more. A guest says at any
 time what needs no answer; after CALL, STDIN and SHARE it waits for one ANSWER, or for OVER.
@@ -33,6 +33,8 @@ STDIN: Final = 19
 #: A size in bytes and a name, see `sandboxes.interpreter.blocks`.
 SHARE: Final = 20
 REPLY: Final = 21
+#: Code of the guest was interrupted, so whatever it replies, it did not come to its end.
+CUT: Final = 23
 #: Nothing more comes of this run; main's own word, said at the guest's end of the line.
 LEFT: Final = 22
 #: What a guest waits for an answer to.

@@ -61,6 +61,7 @@ class InterpreterSandbox:
         self._turn = _thread.allocate_lock()
         self._serial = 0
         self._is_running = False
+        self._was_cut = False
         self._wanted: Verdict | None = None
         self._is_closed = False
         self._interpreter = Interpreter()
@@ -159,6 +160,7 @@ class InterpreterSandbox:
         """Send the request, take what the guest says; return its reply once it has left."""
         fd = self._ours.fileno()
         reply = None
+        self._was_cut = False
         try:
             line.send(fd, line.RUN, request)
             while (
@@ -167,7 +169,9 @@ class InterpreterSandbox:
                 kind, data = message
                 if kind == line.LEFT:
                     break
-                if kind == line.REPLY and len(data) <= reply_bytes_max:
+                if kind == line.CUT:
+                    self._was_cut = True
+                elif kind == line.REPLY and len(data) <= reply_bytes_max:
                     reply = data
                 else:
                     self._take(fd, kind, data)
@@ -233,7 +237,7 @@ class InterpreterSandbox:
         stopped = talk.over or wanted
         if isinstance(reply, str):
             return _crashed(reply, usage) if stopped is None else Ended(stopped, usage=usage)
-        if stopped is not None and reply.verdict != "ok":
+        if stopped is not None and (self._was_cut or reply.verdict != "ok"):
             return Ended(stopped, usage=usage)
         told, value = reply.error, reply.value
         return Ended(
