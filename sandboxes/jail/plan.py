@@ -61,7 +61,7 @@ class Jail:
         kind: of sandbox.
         strength: "full", or "light" where user namespaces are not to be had.
         uid: whom a root zygote becomes; 0 if the zygote is no root to begin with.
-        libraries: directories that every cell may read.
+        libraries: directories that every cell may read; none lies in another.
         host_files: cells may be given mounts; otherwise not even the zygote can make one.
         without: walls left out, for tests and audits.
 
@@ -167,7 +167,7 @@ def cell_plan(jail: Jail, wish: CellWish) -> tuple[Step, ...]:
             raise ValueError("in the light jail a mount keeps its path")
     steps: list[Step] = [KeepDescriptors(), NewGroup()]
     if wish.binds or wish.writable_tmpfs_bytes:
-        steps.append(OwnRoot(wish.binds, wish.writable_tmpfs_bytes))
+        steps.append(OwnRoot(wish.binds, wish.writable_tmpfs_bytes, jail.libraries))
     resources = wish.resources
     if not jail.has(Wall.OWN_USERS):
         # The count would be that of all the user's threads on this machine: no limit of a cell's.

@@ -1,7 +1,8 @@
 """Wall: a cell's file system is an empty, read-only one of its own.
 
-Two roots are made. The zygote's holds nothing (or the native cells' standard library) and is shared
-by all cells forked from it. A cell with mounts or a scratch directory gets another one for itself.
+Two roots are made. The zygote's holds nothing (or the native cells' libraries) and is shared by all
+cells forked from it. A cell with mounts or a scratch directory gets another one for itself, with the
+same libraries.
 
 What is mounted travels as a *tree*: a descriptor of a detached copy of a mount, made where the
 host's files can be seen and attached where they cannot.

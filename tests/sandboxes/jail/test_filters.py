@@ -172,6 +172,31 @@ def test_every_rule_has_a_case_on_both_sides() -> None:
             assert {(rule.call, True), (rule.call, False)} <= cases, rule.call
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_native_cell_narrows_its_own_memory_and_processor_time_and_no_other_limit(
+    machine: str,
+) -> None:
+    found = {n: call("setrlimit", n, machine=machine, kind="native") for n in range(16)}
+
+    assert [n for n, done in found.items() if done == ALLOW] == [0, 2]
+    assert {done for n, done in found.items() if n not in (0, 2)} == {EPERM}
+    assert call("setrlimit", 0, machine=machine) == KILL
+
+
+def test_a_native_guest_moves_about_its_own_files_and_descriptors() -> None:
+    for name in ("dup", "dup3", "pipe2", "preadv"):
+        assert call(name, kind="native") == ALLOW
+        assert call(name) == KILL
+    for files in ("read", "write"):
+        assert call("chdir", kind="native", files=files) == ALLOW
+    assert call("chdir", kind="native") == KILL
+
+
+def test_a_native_guest_is_told_that_files_have_no_attributes_rather_than_killed() -> None:
+    for name in ("listxattr", "getxattr", "setxattr"):
+        assert call(name, kind="native", files="write") == ERRNO | errno.ENOTSUP
+
+
 def test_a_cell_without_files_has_every_path_refused_softly() -> None:
     for name in ("openat", "newfstatat", "readlink", "getdents64"):
         assert call(name) == ERRNO | errno.EACCES
