@@ -14,19 +14,23 @@ Rule 3: all of this is inside the wall; a guest that takes it apart is ended by 
 from __future__ import annotations
 
 import _thread
-import ctypes
 import os
 import sys
 import time
 from collections.abc import Sequence
-from types import CodeType
-from typing import Final
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, Final
 
 from sandboxes.guest import clock, entries, hostside, ports, running, streams
-from sandboxes.interpreter import line, shared, waiting
+from sandboxes.interpreter import line, waiting
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 #: Threads that a guest starts get this much stack; the process's default is that of main.
 THREAD_STACK_BYTES: Final = 8 << 20
+#: What guests import to share memory.
+SHARED: Final = "cellblock_shared"
 _ANSWER_BYTES_MAX: Final = 1 << 40
 _ROOT: Final = __file__.removesuffix("sandboxes/interpreter/guest.py")
 _OURS: Final = tuple(
@@ -45,6 +49,29 @@ _EVENTS: Final = (
 
 class Interrupted(BaseException):
     """The run is over; nobody takes more of it."""
+
+
+class _SharedFinder:
+    """Finds `cellblock_shared`, loaded when it is imported: it needs ctypes, which takes 5 ms."""
+
+    def __init__(self, code_address: int) -> None:
+        self._code_address = code_address
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        """Return how to load the module, if this is its name."""
+        if name != SHARED:
+            return None
+        spec: ModuleSpec = type(sys.__spec__)(name, self)  # importing it by name takes 1 ms
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module."""
+        from sandboxes.interpreter import shared
+
+        return shared.module(self._code_address, _ask)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing: it is complete."""
 
 
 _fd = -1
@@ -85,13 +112,11 @@ def boot(fd: int, code_address: int, libraries: Sequence[str], modules: Sequence
     hostside.install()
     entries.install()
     running.before_exit.append(waiting.join_threads)
-    shared.install(code_address, _ask)
+    sys.meta_path.append(_SharedFinder(code_address))
     ports.connect(_emit, _call, _read_stdin)
     for name in modules:
         __import__(name)
-    state = ctypes.pythonapi.PyInterpreterState_Get
-    state.restype = ctypes.c_void_p
-    line.send(_fd, line.BOOTED, b"%d" % state())
+    line.send(_fd, line.BOOTED)
 
 
 def serve(serial: int) -> None:

@@ -5,8 +5,6 @@ Rule 2: an interpreter in which a thread is left is never destroyed: CPython wou
         process. That is read from here, where a guest's Python code cannot touch it.
 Rule 3: `datetime` is imported by the main interpreter before the first one is created; without
         that, destroying one in which it is in use crashes the process (CPython issue 136423).
-Rule 4: CPython's list of interpreters is not walked, as others may be created and destroyed at that
-        moment; an interpreter is told where its own state is by the code that runs in it first.
 Source: PEP 684 and 734; Include/cpython/pystate.h; Python/ceval_gil.c for pending calls.
 """
 
@@ -29,6 +27,8 @@ def _function(name: str, result: Any, *arguments: Any) -> Any:
 
 
 _state = ctypes.c_void_p
+#: Holds the lock of CPython's list, which others may change at that moment.
+_find = _function("_PyInterpreterState_LookUpID", _state, ctypes.c_int64)
 _first_thread = _function("PyInterpreterState_ThreadHead", _state, _state)
 #: Not part of the public interface, so it may be missing; then guests are not interrupted, and the
 #: kill of the cell is what ends them.
@@ -50,7 +50,7 @@ _run_text: Final = ctypes.cast(_api.PyRun_SimpleString, ctypes.c_void_p).value
 class Interpreter:
     """One interpreter with its own modules, globals and lock."""
 
-    __slots__ = ("_asked", "_id", "state")
+    __slots__ = ("_asked", "_id", "_state")
 
     def __init__(self) -> None:
         """Create it: about 4 ms.
@@ -62,8 +62,7 @@ class Interpreter:
             self._id: int = _interpreters.create()
         except Exception as error:
             raise SandboxBroken(f"no interpreter could be created: {error}") from error
-        #: The address of its state in CPython; set by whoever executes code in it first.
-        self.state = 0
+        self._state: int = _find(self._id)
         #: Kept, as CPython holds their addresses until it has run them.
         self._asked: list[ctypes.Array[ctypes.c_char]] = []
 
@@ -77,7 +76,7 @@ class Interpreter:
 
     def has_threads(self) -> bool:
         """Return whether a thread is in it: False while nothing is executed and none was left."""
-        return bool(_first_thread(self.state))
+        return bool(_first_thread(self._state))
 
     def ask(self, code: bytes) -> bool:
         """Have `code` run in it between two steps of what it executes. Any thread; does not wait.
@@ -91,7 +90,7 @@ class Interpreter:
             return False
         text = ctypes.create_string_buffer(code)
         self._asked.append(text)
-        return bool(_add_pending(self.state, _run_text, ctypes.addressof(text), 0) == 0)
+        return bool(_add_pending(self._state, _run_text, ctypes.addressof(text), 0) == 0)
 
     def destroy(self) -> None:
         """End it; runs what its modules left to be run at the end, however long that takes.

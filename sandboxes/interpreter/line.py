@@ -22,7 +22,7 @@ RUN: Final = 1
 ANSWER: Final = 2
 #: No answer: the run is over.
 OVER: Final = 3
-#: The address of the interpreter's state, as decimal text.
+#: Ready for a first run.
 BOOTED: Final = 16
 #: One byte for the kind of entry, then its text.
 EMIT: Final = 17

@@ -76,7 +76,6 @@ class InterpreterSandbox:
         if booted is None:
             self._ours.close()
             raise SandboxBroken(f"an interpreter could not be made ready: {printable(raised)}")
-        self._interpreter.state = int(booted[1])
 
     def warm_up(self) -> None:
         """Run a line of our own, so that a first run finds its modules loaded.

@@ -13,10 +13,9 @@ begins as zeros, and is gone with the last of them.
 from __future__ import annotations
 
 import ctypes
-import sys
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Final
+from typing import Final
 
 from sandboxes.interpreter import line
 from sandboxes.shared import array, atomics
@@ -82,10 +81,10 @@ class _Module(ModuleType):
         self.__dict__["__all__"] = self.__all__
 
 
-def install(code_address: int, ask: Callable[..., Any]) -> None:
-    """Make `import cellblock_shared` find the module; `ask` asks main and waits for its answer."""
+def module(code_address: int, ask: Callable[..., bytes]) -> ModuleType:
+    """Return the module as guests import it; `ask` asks main and waits for its answer."""
     global _ask, _code_address
     _ask, _code_address = ask, code_address
     for thing in (SharedArray, shared_bytes):
         thing.__module__ = NAME
-    sys.modules[NAME] = _Module()
+    return _Module()

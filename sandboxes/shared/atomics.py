@@ -15,10 +15,12 @@ Source: Intel SDM volume 2, LOCK, CMPXCHG, XADD, XCHG; the System V ABI for x86-
 from __future__ import annotations
 
 import ctypes
-import mmap
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import mmap
 
 _LIBRARY: Final = "libatomic.so.1"
 #: __ATOMIC_SEQ_CST of the C compilers.
@@ -99,6 +101,8 @@ def attach(code_address: int) -> Atomics:
 
 
 def _map_code() -> Atomics:
+    import mmap  # not in every interpreter that attaches
+
     page = mmap.mmap(
         -1,
         mmap.PAGESIZE,
