@@ -27,6 +27,7 @@ from typing import Annotated, Literal
 
 from protocol.errors import RemoteProtocolError
 from protocol.fields import (
+    LEASE_MIN as LEASE_MIN,
     AtMost,
     Between,
     Bytes,
@@ -43,8 +44,6 @@ from protocol.reading import read, write
 from protocol.structs import frozen
 
 LINK_VERSION = 1
-#: Leases and their sessions count from here: a loop tells them by size from those of its host.
-LEASE_MIN = 1 << 52
 #: Runs that one machine has at hand for others.
 LEASES_MAX = 1_024
 #: A whole request as one frame, source, inputs and files included.
@@ -82,16 +81,16 @@ class Request:
 # --- machine to submitter ------------------------------------------------------------------------
 @frozen
 class Claim:
-    """May this machine run it? Answered by `Grant` or `Deny`; said again until it is.
+    """May this machine run it? Answered by `Grant` or `Deny`; said again until then.
 
-    With a `refusal` it is no question: no cell of this machine may serve such a run. Answered by
-    `Deny`.
+    With a `refusal` it is no question: no cell of this machine may serve such a run, or, with
+    "handed_back", the machine has put a run back into the queue that it held. Answered by `Deny`.
     """
 
     machine: Token
     lease: Lease
     delivery: Annotated[int, Between(1, 2**53 - 1)] = 1
-    refusal: Literal["", "limits", "unsupported", "invalid", "session_lost", "draining"] = ""
+    refusal: Literal["", "limits", "unsupported", "invalid", "handed_back"] = ""
     detail: Line = ""
 
 
@@ -228,7 +227,7 @@ class Forget:
 
 @frozen
 class Dropped:
-    """Output, log entries and notes of the run that were dropped because too much was waiting."""
+    """What was left out here of what the run said, because too much waited for its submitter."""
 
     output_bytes: Count = 0
     entries: Count = 0
@@ -245,7 +244,7 @@ class Welcome:
 class Pulse:
     """The loop lives, and so do these leases: queued, at hand before their deadline, or ended.
 
-    Said every `PULSE_S`; a lease that is not among them is no longer renewed.
+    Said twice a second; a lease that is not among them is no longer renewed.
     """
 
     leases: Annotated[tuple[Lease, ...], AtMost(LEASES_MAX)]

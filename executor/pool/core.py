@@ -16,13 +16,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from executor.pool import invariants, snapshot
-from executor.pool.actions import (
-    Action,
-    Closed,
-    InterruptRun,
-    Reason,
-    RefuseRun,
-)
+from executor.pool.actions import Action, Closed, InterruptRun, Reason, RefuseRun
 from executor.pool.blame import Blame
 from executor.pool.book import Book
 from executor.pool.events import (
@@ -52,8 +46,7 @@ class PoolCore:
 
     Args:
         policy: every number it decides by.
-        jitter: returns a float from 0 up to 1, for the waits between restarts; a shell passes
-            `executor.restart.system_jitter`.
+        jitter: 0 up to 1, for the waits between restarts; see `executor.restart.system_jitter`.
     """
 
     def __init__(self, policy: Policy | None = None, jitter: Jitter = no_jitter) -> None:
@@ -117,6 +110,14 @@ class PoolCore:
     def knows(self, run_id: int) -> bool:
         """Return whether the run was submitted and has not ended."""
         return run_id in self._book.runs
+
+    def lives(self, run_id: int, now: float) -> bool:
+        """Return whether the run waits, or goes on in a living cell before it must be killed."""
+        return self._book.lives(run_id, now)
+
+    def load(self) -> snapshot.Load:
+        """Return how busy the pools are, at little cost."""
+        return snapshot.load(self._pools.values())
 
     def statistics(self, now: float) -> dict[str, object]:
         """Return a snapshot that JSON can carry; `executor.statistics` reads it."""
@@ -375,9 +376,8 @@ class PoolCore:
     def _drain_due(self, now: float) -> None:
         if self._drained:
             for cell in list(self._shared.cells.values()):
-                cell.pool.gone(
-                    cell, "", now
-                )  # killed, and never reaped: nobody waits for it any more
+                # Killed, and never reaped: nobody waits for it any more.
+                cell.pool.gone(cell, "", now)
             return
         self._drained = True
         for run in reversed(list(self._book.runs.values())):
