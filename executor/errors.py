@@ -53,7 +53,8 @@ class Refused(ExecutorError):
     """The run was not begun.
 
     Attributes:
-        reason: queue_full, queue_timeout, draining, breaker_open, pools_full or session_lost.
+        reason: queue_full, queue_timeout, draining, breaker_open, pools_full or session_lost; of
+            a `RemoteSupervisor` also unsupported or unreachable.
         detail: more of it, for people.
     """
 
@@ -78,6 +79,8 @@ _REASONS = {
         "end runs or close sessions first"
     ),
     "breaker_open": "cells cannot be started at the moment",
+    "unsupported": "no machine may run it",
+    "unreachable": "the machines cannot be reached",
     "session_lost": "the sandbox kept for this session is gone; call reset() for a fresh one",
 }
 

@@ -134,10 +134,17 @@ class Placed:
 
 @frozen
 class Refused:
-    """The run never began. Ends it."""
+    """The run never began. Ends it. The last two reasons are those of a link's submitter alone."""
 
     reason: Literal[
-        "queue_full", "queue_timeout", "draining", "breaker_open", "session_lost", "cancelled"
+        "queue_full",
+        "queue_timeout",
+        "draining",
+        "breaker_open",
+        "session_lost",
+        "cancelled",
+        "unsupported",
+        "unreachable",
     ]
     detail: Line = ""
 
