@@ -144,7 +144,12 @@ class Claims:
         """Take a machine's refusal; return for how long the run is to stay in the queue."""
         book, detail = self._book, printable(claim.detail) or claim.refusal
         if run.new.session and not run.new.session_new:
-            self._book.session_gone(run)
+            if claim.refusal == "handed_back" and not run.starts:
+                # It has no room now, but it is there: it is asked again before long.
+                self._timers.set((ASK, run.new.run_id), now + self._policy.ask_s)
+                self._timers.set((SESSION, run.new.run_id), now + self._policy.session_s)
+            else:
+                book.session_gone(run)
             return 0
         if claim.refusal == "handed_back":
             run.returns += 1
@@ -156,7 +161,7 @@ class Claims:
             run.refusals.append(claim.machine)
             is_last = is_last or len(run.refusals) >= self._policy.refusals_max
         if is_last:
-            self._book.forget_session(run, detail)
+            book.forget_session(run, detail)
             book.refuse(run, "unsupported", detail)
         return 0 if is_last else self._policy.again_ms
 
