@@ -12,20 +12,27 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import datetime
-import socket
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from executor.link.access import Access, shown_server, split_server
-from executor.link.signing import BadCredentials, Key, expires_at, read_creds, read_seed
+from executor.link.access import Access, split_server
+from executor.link.explaining import (
+    ConnectError,
+    NotStored,
+    explained,
+    no_jetstream,
+    not_stored,
+    reason,
+)
+from executor.link.signing import BadCredentials, Key, read_creds, read_seed
 from protocol.errors import printable
 
 if TYPE_CHECKING:
     import nats.aio.client
     import nats.aio.msg
+    import nats.js.errors
 
 #: A server that does not answer two of these in a row is lost.
 PING_S = 2.0
@@ -38,18 +45,6 @@ INBOX_BYTES_MAX = 128 << 20
 
 type Message = nats.aio.msg.Msg
 type Handler = Callable[[Message], Awaitable[None]]
-
-
-class ConnectError(Exception):
-    """There is no connection. `is_final`: trying again is useless before somebody changed it."""
-
-    def __init__(self, cause: str, *, is_final: bool = False) -> None:
-        super().__init__(cause, is_final)
-        self.cause = cause
-        self.is_final = is_final
-
-    def __str__(self) -> str:
-        return self.cause
 
 
 class ConnectionLost(Exception):
@@ -87,6 +82,44 @@ class Connection:
         with _lost_or_not():
             await self.client.publish(subject, data, reply=reply, headers=headers)
 
+    async def store(
+        self, subject: str, data: bytes, *, message_id: str, stream: str, timeout_s: float
+    ) -> None:
+        """Put a message into a stream; one with the same id that is there already is enough.
+
+        Raises:
+            NotStored: the server refuses it.
+            TimeoutError: there was no answer; it may be stored or not.
+            ConnectionLost: as above.
+        """
+        import nats.js.errors
+
+        headers = {"Nats-Msg-Id": message_id, "Nats-Expected-Stream": stream}
+        if self.is_lost:
+            raise ConnectionLost
+        try:
+            with _lost_or_not(passes=TimeoutError):
+                await self.client.jetstream().publish(
+                    subject, data, timeout=timeout_s, headers=headers
+                )
+        except nats.js.errors.NoStreamResponseError:
+            raise NotStored("no_stream", await self._why_no_stream(subject)) from None
+        except nats.js.errors.APIError as error:
+            raise not_stored(error.err_code, error.description, subject, stream) from None
+
+    async def _why_no_stream(self, subject: str) -> str:
+        """Return why nobody stores what is sent to a subject."""
+        import nats.errors
+        import nats.js.errors
+
+        try:
+            await self.client.jetstream(timeout=1).account_info()
+        except nats.js.errors.ServiceUnavailableError as error:
+            return no_jetstream(error.err_code)
+        except (nats.errors.Error, OSError, TimeoutError):
+            pass  # not permitted to ask; then this is all that is known
+        return f"no stream takes {subject}; start a machine that serves it: cellblock worker"
+
     async def subscribe(self, subject: str, handler: Handler) -> None:
         """Have `handler` called with each message on a subject, one after another.
 
@@ -119,11 +152,13 @@ class Connection:
 
 
 @contextlib.contextmanager
-def _lost_or_not() -> Iterator[None]:
+def _lost_or_not(passes: type[Exception] | tuple[()] = ()) -> Iterator[None]:
     import nats.errors
 
     try:
         yield
+    except passes:
+        raise
     except (
         nats.errors.ConnectionClosedError,
         nats.errors.ConnectionDrainingError,
@@ -212,7 +247,7 @@ async def _connect(
     except Exception as error:  # noqa: BLE001 - the library raises whatever it comes upon
         await _close_quietly(client)
         first = errors[0] if errors else error
-        raise _explained(first, access, server) from None
+        raise explained(first, access, server) from None
     except BaseException:
         await _close_quietly(client)
         raise
@@ -255,7 +290,7 @@ def _tls(access: Access) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=access.tls_ca_file or None)
     except (OSError, ValueError) as error:
-        text = f"tls_ca_file {access.tls_ca_file}: holds no certificates ({_reason(error)})"
+        text = f"tls_ca_file {access.tls_ca_file}: holds no certificates ({reason(error)})"
         raise ConnectError(text, is_final=True) from None
     if access.tls_cert_file:
         try:
@@ -263,72 +298,7 @@ def _tls(access: Access) -> ssl.SSLContext:
         except (OSError, ValueError) as error:
             text = (
                 f"tls_cert_file {access.tls_cert_file} and tls_key_file do not belong together "
-                f"({_reason(error)})"
+                f"({reason(error)})"
             )
             raise ConnectError(text, is_final=True) from None
     return context
-
-
-# --- what went wrong, and the fix ----------------------------------------------------------------
-def _explained(error: Exception, access: Access, server: str) -> ConnectError:
-    where = shown_server(server)
-    text = printable(str(error) or type(error).__name__)
-    lowered = text.lower()
-    match error:
-        case ConnectError():
-            return error
-        case ssl.SSLCertVerificationError():
-            why = printable(error.verify_message or text)
-            fix = "give the authority that signed it as tls_ca_file"
-            return ConnectError(
-                f"{where}: its certificate is not trusted: {why}; {fix}", is_final=True
-            )
-        case ssl.SSLError() if "certificate" in lowered or "alert" in lowered:
-            return ConnectError(_no_certificate(where, access), is_final=True)
-        case ConnectionRefusedError():
-            return ConnectError(
-                f"{where}: nobody listens there; start nats-server or fix the address"
-            )
-        case socket.gaierror():
-            return ConnectError(f"{where}: there is no host of that name; fix the address")
-        case TimeoutError():
-            wait_s = access.connect_timeout_s
-            return ConnectError(f"{where}: no answer within {wait_s:g} s")
-        case ConnectionResetError() | BrokenPipeError() if access.tls_ca_file:
-            if access.tls_cert_file:
-                return ConnectError(f"{where}: hung up during the TLS handshake")
-            return ConnectError(_no_certificate(where, access))
-    if "authorization violation" in lowered or "authentication" in lowered:
-        return ConnectError(f"{where}: {_not_let_in(access, where)}", is_final=True)
-    if "maximum connections" in lowered:
-        return ConnectError(f"{where}: it has as many connections as it allows")
-    return ConnectError(f"{where}: {text}")
-
-
-def _no_certificate(where: str, access: Access) -> str:
-    if access.tls_cert_file:
-        return f"{where}: does not trust our certificate; fix tls_cert_file, or its own ca_file"
-    return f"{where}: asks for a certificate of ours; give tls_cert_file and tls_key_file"
-
-
-def _not_let_in(access: Access, where: str) -> str:
-    if access.creds_file:
-        at = expires_at(read_creds(access.creds_file)[0])
-        if at is not None and at <= time.time():
-            day = datetime.datetime.fromtimestamp(at, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
-            return f"the credentials in {access.creds_file} expired on {day} UTC; make new ones"
-        return f"refuses the credentials in {access.creds_file}; make new ones for its account"
-    if access.nkey_seed_file:
-        name = Key(read_seed(access.nkey_seed_file)).name
-        return f"does not know the key {name} of {access.nkey_seed_file}; add it to its users"
-    if access.token:
-        return "refuses the token; fix it"
-    if access.user:
-        return f"refuses the user {printable(access.user)} or the password; fix them"
-    if "***" in where:
-        return "refuses the user or the token in its address; fix them"
-    return "lets nobody in without credentials; give token, user, creds_file or nkey_seed_file"
-
-
-def _reason(error: Exception) -> str:
-    return printable(getattr(error, "strerror", None) or str(error))

@@ -29,7 +29,7 @@ class Ask(NamedTuple):
 
 
 class SendParts(NamedTuple):
-    """Send a machine the parts of a request that is larger than one message."""
+    """Send a machine the parts of a request, if it is larger than one message."""
 
     run_id: int
     machine: str

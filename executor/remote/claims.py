@@ -114,8 +114,7 @@ class Claims:
         self._timers.cancel((QUEUE, run_id))  # from here on its machine counts
         queue_ms = round((left_s if not run.starts else run.new.queue_s) * 1_000)
         out.append(Tell(lease.machine, tenant, Grant(lease.number, queue_ms), run_id))
-        if run.new.in_parts:
-            out.append(SendParts(run_id, lease.machine, lease.number))
+        out.append(SendParts(run_id, lease.machine, lease.number))
         if run.is_cancelled:
             self._book.stop(run, now)
 

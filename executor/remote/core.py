@@ -119,10 +119,22 @@ class RemoteCore:
         self._timers.set((DRAIN, 0), now + within_s)
         return self._book.taken()
 
+    def abandon(self) -> list[Action]:
+        """The host is gone: free what machines have for it."""
+        book = self._book
+        for run_id, run in book.runs.items():
+            if (lease := run.lease) is not None:
+                book.revoke(lease.machine, lease.number, run.new.tenant, run_id)
+        for number in list(book.sessions):
+            book.close_session(number)
+        return book.taken()
+
     # --- the server ------------------------------------------------------------------------------
     def enqueued(self, run_id: int, now: float) -> list[Action]:
         """Note that the queue has a run; it is put there again if nobody claims it for long."""
         run = self._book.runs.get(run_id)
+        if run is not None:
+            run.is_stored = True
         if run is not None and run.lease is None:
             wait_s = self._policy.resend_s * 2 ** min(run.attempts - 1, 16)
             self._timers.set((RESEND, run_id), now + min(wait_s, self._policy.resend_max_s))
@@ -137,6 +149,14 @@ class RemoteCore:
             else:
                 self._book.forget_session(run, detail)
                 self._book.refuse(run, reason, detail)
+        return self._book.taken()
+
+    def unreachable(self, run_id: int, detail: str) -> list[Action]:
+        """Note that the server lets nobody in: a run that it never had is refused."""
+        run = self._book.runs.get(run_id)
+        if run is not None and run.lease is None and not run.is_stored:
+            self._book.forget_session(run, detail)
+            self._book.refuse(run, "unreachable", detail)
         return self._book.taken()
 
     def gone(self, run_id: int, now: float) -> list[Action]:
@@ -193,6 +213,21 @@ class RemoteCore:
             acknowledged = Ack(lease.number, lease.next_seq - 1)
             book.out.append(Tell(lease.machine, tenant, acknowledged, run_id))
         return book.taken()
+
+    # --- knowledge -------------------------------------------------------------------------------
+    def snapshot(self) -> dict[str, int]:
+        """Return what there is, and what there was."""
+        book = self._book
+        return {
+            "runs_waiting": book.waiting,
+            "runs_at_machines": len(book.runs) - book.waiting,
+            "machines": len(book.leases),
+            "sessions": len(book.sessions),
+            "runs_submitted": book.submitted,
+            "runs_ended": book.ended,
+            "runs_begun_again": book.restarted,
+            "runs_handed_back": book.returned,
+        }
 
     # --- time ------------------------------------------------------------------------------------
     def wake_at(self) -> float | None:

@@ -61,7 +61,6 @@ class NewRun:
         session_new: the run begins its session.
         caps: how much may be said of it.
         frame_bytes_max: the largest frame that may be said of it.
-        in_parts: its request is larger than one message.
     """
 
     run_id: int
@@ -72,7 +71,6 @@ class NewRun:
     session_new: bool
     caps: Caps
     frame_bytes_max: int
-    in_parts: bool = False
 
 
 @mutable
@@ -108,6 +106,8 @@ class Run:
     #: Machines that refused it.
     refusals: list[str] = field(default_factory=list)
     is_cancelled: bool = False
+    #: The queue had it at least once.
+    is_stored: bool = False
     #: How often the server said that nobody listens where its session is.
     gone: int = 0
 

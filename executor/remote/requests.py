@@ -37,7 +37,7 @@ REQUEST_BODY_BYTES_MAX = 1_024
 class Outbound:
     """One run as it goes over the wire."""
 
-    __slots__ = ("_buffers", "_request", "_spooled", "new", "total_bytes")
+    __slots__ = ("_buffers", "_request", "_spooled", "_step", "new", "total_bytes")
 
     def __init__(
         self, submit: Submit, buffers: Sequence[memoryview], *, run_id: int, submitter: str,
@@ -63,6 +63,8 @@ class Outbound:
         if len(sizes) > BUFFERS_MAX:
             raise LocalProtocolError(f"{len(sizes)} buffers are over {BUFFERS_MAX}")
         beside_bytes = HEADER_BYTES + REQUEST_BODY_BYTES_MAX + LENGTH_BYTES * len(sizes)
+        #: Data in one message: what was told to one machine holds for the next.
+        self._step = 0
         #: At least what the whole frame takes.
         self.total_bytes = sum(sizes) + beside_bytes
         if self.total_bytes > REQUEST_BYTES_MAX:
@@ -88,7 +90,7 @@ class Outbound:
 
     def is_in_parts(self, max_payload_bytes: int) -> bool:
         """Return whether the request is larger than one message."""
-        return self.total_bytes > part_bytes(max_payload_bytes)
+        return self.total_bytes > (self._step or part_bytes(max_payload_bytes))
 
     def message(self, max_payload_bytes: int) -> bytes:
         """Return the message that asks for the run: all of it, or what says that parts follow.
@@ -96,10 +98,11 @@ class Outbound:
         Raises:
             OSError: a file of the spool is gone.
         """
+        self._step = self._step or part_bytes(max_payload_bytes)
         if not self.is_in_parts(max_payload_bytes):
             return self._whole()
         total_bytes = len(self._whole())
-        count = math.ceil(total_bytes / part_bytes(max_payload_bytes))
+        count = math.ceil(total_bytes / self._step)
         request = self._request.__replace__(parts=count, total_bytes=total_bytes)
         return encode_link(request, self.new.run_id)
 
@@ -109,7 +112,8 @@ class Outbound:
         Raises:
             OSError: a file of the spool is gone.
         """
-        whole, step = memoryview(self._whole()), part_bytes(max_payload_bytes)
+        whole = memoryview(self._whole())
+        step = self._step = self._step or part_bytes(max_payload_bytes)
         return [
             encode_link(RequestPart(lease, number), self.new.run_id, [whole[at : at + step]])
             for number, at in enumerate(range(0, len(whole), step))
