@@ -85,7 +85,11 @@ def _close_open_connections() -> None:
 
 
 def start(
-    kind: IsolateKind, *, jail: JailKind = "none", spool_path: str | None = None
+    kind: IsolateKind,
+    *,
+    jail: JailKind = "none",
+    spool_path: str | None = None,
+    door: socket.socket | None = None,
 ) -> Connection:
     """Start a supervisor loop.
 
@@ -93,6 +97,7 @@ def start(
         kind: where it runs.
         jail: the kernel walls round each of its cells.
         spool_path: the spool folder of a loop that ended, to go on with; None for a new one.
+        door: where pipes to links come from, one after another; the loop's from now on.
 
     Raises:
         ValueError: `kind` is none of the three.
@@ -113,20 +118,22 @@ def start(
         library_path=library_path,
         spool_path=spool_path,
         jail=jail,
+        door_fd=-1 if door is None else door.fileno(),
     )
-    ours, wait = launch(kind, "executor.loop.main", options.to_json())
+    ours, wait = launch(kind, "executor.loop.main", options.to_json(), door=door)
     return Connection(ours, options.spool_path, wait)
 
 
 def launch(
-    kind: IsolateKind, module: str, options_json: str
+    kind: IsolateKind, module: str, options_json: str, *, door: socket.socket | None = None
 ) -> tuple[socket.socket, Callable[[float], bool]]:
     """Start one of our own loops: `serve(descriptor, options_json)` of a module.
 
     Args:
         kind: where it runs.
         module: one of ours, by its dotted name.
-        options_json: what it is told.
+        options_json: what it is told; nobody else can read it.
+        door: a socket whose descriptor it is told; its own from now on.
 
     Returns:
         Our end of its pipe, which ends it when it is closed, and what waits for its end for some
@@ -137,7 +144,9 @@ def launch(
     """
     ours, theirs = socket.socketpair()
     if kind == "process":
-        return ours, _start_process(theirs, module, options_json)
+        return ours, _start_process(theirs, module, options_json, door)
+    if door is not None:
+        door.detach()
     body = _serve_here if kind == "inline" else _serve_in_interpreter
     return ours, _start_thread(body, theirs.detach(), module, options_json)
 
@@ -171,22 +180,28 @@ def _start_thread(
 
 
 #: What the threads are called that hold our loops.
-_NAMES = {"executor.loop.main": "supervisor"}
+_NAMES = {"executor.loop.main": "supervisor", "executor.link.isolate": "link"}
 
 
 def _start_process(
-    theirs: socket.socket, module: str, options_json: str
+    theirs: socket.socket, module: str, options_json: str, door: socket.socket | None
 ) -> Callable[[float], bool]:
     import subprocess  # 15 ms that only this kind pays
 
-    arguments = [str(theirs.fileno()), module, options_json]
-    with theirs:
+    sockets = [theirs] if door is None else [theirs, door]
+    try:
         process = subprocess.Popen(  # noqa: S603 - our own code, our own arguments
-            [sys.executable, "-I", "-S", "-E", "-c", _MAIN, *arguments],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-I", "-S", "-E", "-c", _MAIN, str(theirs.fileno()), module],
+            pass_fds=[sock.fileno() for sock in sockets],
+            stdin=subprocess.PIPE,
             env={},
         )
+    finally:
+        for sock in sockets:
+            sock.close()
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as stdin:  # it may be dead already
+        stdin.write(options_json.encode())  # arguments are there for everybody to read
 
     def wait(timeout_s: float) -> bool:
         try:
@@ -203,7 +218,7 @@ def _start_process(
 _MAIN = f"""
 import importlib, sys
 sys.path.insert(0, {_ROOT!r})
-importlib.import_module(sys.argv[2]).serve(int(sys.argv[1]), sys.argv[3])
+importlib.import_module(sys.argv[2]).serve(int(sys.argv[1]), sys.stdin.read())
 """
 
 

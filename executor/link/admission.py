@@ -14,7 +14,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from protocol.errors import ProtocolError, RemoteProtocolError
+from protocol.errors import RemoteProtocolError
 from protocol.frames import Buffer
 from protocol.limits import MEMORY_BYTES_MIN
 from protocol.links import LEASE_MIN, RUN_BODY_BYTES_MAX, Request
@@ -31,14 +31,14 @@ class Serving:
 
     Args:
         ceilings: the most that a run may ask for; None in `fuel` for any number.
-        pools: numbers of the pools for plain runs, for runs that count fuel, for those that write
+        pools: numbers of four pools: for plain runs, for runs that count fuel, for those that write
             files, and for those that do both; 0 for what this machine does not serve.
         functions: host functions that guests here find, whoever sent them.
         session_key: hexadecimal; kept by the host, so that it outlives a link.
     """
 
     ceilings: RunLimits
-    pools: tuple[int, int, int, int]
+    pools: tuple[int, ...]
     functions: tuple[str, ...]
     session_key: str
 
@@ -172,23 +172,3 @@ def _check_texts(run: Run) -> None:
     texts += [text for variable in run.env for text in (variable.name, variable.value)]
     if any("\0" in text for text in texts):
         raise Refused("invalid", "a text holds a NUL character")
-
-
-def serving_from(plain: dict[str, object]) -> Serving:
-    """Return what `as_dict` made of a `Serving`, after it crossed as JSON.
-
-    Raises:
-        ProtocolError: it is none.
-    """
-    limits, pools, functions = plain["ceilings"], plain["pools"], plain["functions"]
-    key = plain["session_key"]
-    if not (
-        isinstance(limits, dict)
-        and isinstance(pools, list)
-        and len(pools) == 4
-        and isinstance(functions, list)
-        and isinstance(key, str)
-    ):
-        raise ProtocolError("not what a machine serves")
-    first, second, third, fourth = pools
-    return Serving(RunLimits(**limits), (first, second, third, fourth), tuple(functions), key)

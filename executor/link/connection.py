@@ -175,6 +175,7 @@ async def connect(
     *,
     name: str,
     on_error: Callable[[str], object] = lambda text: None,
+    pending_bytes: int = PENDING_BYTES_MAX,
 ) -> Connection:
     """Connect to one of the servers, tried in their order beginning anywhere.
 
@@ -182,6 +183,7 @@ async def connect(
         access: where, and who we are.
         name: what the server's operator sees.
         on_error: told what the server says later on, such as that a subject is not permitted.
+        pending_bytes: what may wait to be sent before `publish` waits for the socket.
 
     Raises:
         ConnectError: none of them lets us in.
@@ -191,7 +193,7 @@ async def connect(
     first = time.monotonic_ns() % len(servers)
     for server in servers[first:] + servers[:first]:
         try:
-            return await _connect(access, server, name, on_error)
+            return await _connect(access, server, name, on_error, pending_bytes)
         except ConnectError as error:
             if failure.is_final:
                 failure = error
@@ -199,7 +201,11 @@ async def connect(
 
 
 async def _connect(
-    access: Access, server: str, name: str, on_error: Callable[[str], object]
+    access: Access,
+    server: str,
+    name: str,
+    on_error: Callable[[str], object],
+    pending_bytes: int,
 ) -> Connection:
     try:
         import nats.aio.client
@@ -234,7 +240,7 @@ async def _connect(
                 connect_timeout=access.connect_timeout_s,  # type: ignore[arg-type]  # floats work
                 ping_interval=PING_S,  # type: ignore[arg-type]  # as above
                 max_outstanding_pings=PINGS_MAX,
-                pending_size=PENDING_BYTES_MAX,
+                pending_size=pending_bytes,
                 no_echo=True,
                 error_cb=on_client_error,
                 closed_cb=on_closed,
