@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from executor.handle import RunHandle
     from executor.isolate import IsolateKind
     from executor.launch import Launcher
+    from executor.link.options import NatsLink
     from executor.options import FunctionsGiven, Plan, RunOptions, SessionOptions
     from executor.outcome import Outcome
     from executor.sandboxed import Sandboxed
@@ -70,6 +71,8 @@ class Supervisor:
         tenant: on whose behalf runs are that do not say otherwise.
         stock: warmed sandboxes that each cell keeps.
         jail: kernel walls: "full", "light" (no user namespaces), "none"; None for full on Linux.
+        link: a `NatsLink` to take runs of other machines' callers, too; `limits` are then the most
+            that such a run may ask for.
 
     Raises:
         Misuse: an argument can never work.
@@ -89,6 +92,7 @@ class Supervisor:
         tenant: str = "",
         stock: int | None = None,
         jail: Strength | None = None,
+        link: NatsLink | None = None,
     ) -> None:
         self._isolate, self._jail = guarantees.isolate_from(isolate), guarantees.jail_from(jail)
         guarantees.require(require, self.guarantees)
@@ -102,6 +106,7 @@ class Supervisor:
             queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
         )
         self._image = image
+        self._link = None if link is None else link.keeper()
         self._defaults = make_defaults(limits, functions, tenant)
         self._lock = threading.Lock()
         self._sessions = itertools.count(1)
@@ -135,7 +140,9 @@ class Supervisor:
             if self._is_closed:
                 return
             self._is_closed = True
-            keeper = self._keeper
+            keeper, link = self._keeper, self._link
+        if link is not None:
+            link.close(max(0.0, within_s))
         if keeper is not None:
             keeper.close(max(0.0, within_s))
 
@@ -315,7 +322,8 @@ class Supervisor:
 
         keeper = self._kept()
         snapshot = Statistics.from_json(keeper.statistics(STATISTICS_WAIT_S))
-        return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts)
+        link = None if self._link is None else self._link.statistics()
+        return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts, link=link)
 
     def guarantees(self) -> tuple[Guarantee, ...]:
         """Return each named guarantee, whether it is held here, and why."""
@@ -361,18 +369,24 @@ class Supervisor:
         from executor import isolate
         from sandboxes.errors import SandboxError
 
-        kind, jail = self._isolate, self._jail
+        kind, jail, link = self._isolate, self._jail, self._link
         compiled = functools.partial(compiled_image, self._image, is_quick=kind == "inline")
         try:
             compiled(self._defaults.limits.fuel is not None)  # before anything is started
-            return Keeper(
-                lambda spool_path: isolate.start(kind, jail=jail, spool_path=spool_path),
+            keeper = Keeper(
+                lambda spool_path: isolate.start(
+                    kind, jail=jail, spool_path=spool_path, door=link.new_door() if link else None
+                ),
                 checked=kind != "inline",
                 compiled=compiled,
                 sizes=self._sizes,
                 limits=self._defaults.limits,
                 is_jailed=jail != "none",
+                on_up=link.loop_up if link else lambda: None,
             )
+            if link is not None:
+                link.begin(keeper, self._defaults, self._sizes.cells)
+            return keeper
         except (SandboxError, OSError) as error:
             raise translated(error) from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from executor.link.access import Access, access_from
 from executor.link.admission import Serving
@@ -13,6 +13,9 @@ from executor.link.settings import Settings
 from executor.link.wire import PREFIX, QUEUE, is_prefix, is_token
 from protocol.messages import RunLimits
 from protocol.structs import as_dict, field, frozen
+
+if TYPE_CHECKING:
+    from executor.link.keeper import LinkKeeper
 
 SLOTS_MAX = 512
 
@@ -75,6 +78,16 @@ class NatsLink:
                 'isolate: ws:// and wss:// need isolate="process": their library loads in no '
                 "second interpreter"
             )
+
+    def keeper(self) -> LinkKeeper:
+        """Return what keeps such a link running for one supervisor; nothing is started yet.
+
+        Raises:
+            Misuse: nats-py is not installed.
+        """
+        from executor.link.keeper import LinkKeeper
+
+        return LinkKeeper(self)
 
 
 def _check_seconds(name: str, given: object, low: float, high: float) -> None:

@@ -15,6 +15,7 @@ Rule 3: a link that breaks the protocol, or that is replaced, is hung up on; its
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
 import socket
 from collections import deque
@@ -100,7 +101,8 @@ class LinkDesk:
         self._mask = 0
         self._door: socket.socket | None = door
         self._leases: dict[int, _Lease] = {}
-        self._next = LEASE_MIN
+        # Those of an earlier loop may still be known to submitters, under the machine's one name.
+        self._next = LEASE_MIN + int.from_bytes(os.urandom(8)) % (LEASE_MIN // 2)
         self.held_bytes = 0
 
     def open(self, selector: selectors.BaseSelector, take: Callable[[Frame], None]) -> None:
