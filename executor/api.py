@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from executor.handle import RunHandle
     from executor.isolate import IsolateKind
     from executor.launch import Launcher
+    from executor.link.keeper import LinkKeeper
     from executor.link.options import NatsLink
     from executor.options import FunctionsGiven, Plan, RunOptions, SessionOptions
     from executor.outcome import Outcome
@@ -78,6 +79,8 @@ class Supervisor:
         Misuse: an argument can never work.
         Unavailable: a required guarantee is not held on this machine.
     """
+
+    _link: LinkKeeper | None = None
 
     def __init__(
         self,
