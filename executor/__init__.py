@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ExecutorError,
         GuestError,
         ImageFailed,
+        LinkFailed,
         Misuse,
         Refused,
         ResultMismatch,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from executor.handle import RunHandle
+    from executor.link.access import Access
+    from executor.link.options import NatsLink
     from executor.options import RunOptions, SessionOptions
     from executor.outcome import (
         Entry,
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
         Truncated,
         Usage,
     )
+    from executor.remote.api import RemoteSupervisor
+    from executor.remote.statistics import RemoteStatistics
     from executor.sandboxed import Sandboxed
     from executor.session import Session
     from executor.statistics import Statistics
@@ -48,6 +53,7 @@ _HOMES = {
     "ExecutorError": "executor.errors",
     "GuestError": "executor.errors",
     "ImageFailed": "executor.errors",
+    "LinkFailed": "executor.errors",
     "Misuse": "executor.errors",
     "Refused": "executor.errors",
     "ResultMismatch": "executor.errors",
@@ -65,9 +71,13 @@ _HOMES = {
     "Timings": "executor.outcome",
     "Truncated": "executor.outcome",
     "Usage": "executor.outcome",
+    "RemoteStatistics": "executor.remote.statistics",
+    "RemoteSupervisor": "executor.remote.api",
     "Sandboxed": "executor.sandboxed",
     "Session": "executor.session",
     "Statistics": "executor.statistics",
+    "Access": "executor.link.access",
+    "NatsLink": "executor.link.options",
     "Limits": "protocol.limits",
     "Mount": "protocol.messages",
     "Verdict": "protocol.messages",
@@ -78,6 +88,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "Supervisor",
+    "RemoteSupervisor",
     "Session",
     "RunHandle",
     "Sandboxed",
@@ -98,12 +109,16 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "Member",
     "Guarantee",
     "Statistics",
+    "RemoteStatistics",
+    "NatsLink",
+    "Access",
     "ExecutorError",
     "Misuse",
     "Refused",
     "SessionLost",
     "Unavailable",
     "ImageFailed",
+    "LinkFailed",
     "SupervisorLost",
     "Closed",
     "GuestError",

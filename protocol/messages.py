@@ -126,7 +126,11 @@ class Drain:
 # --- supervisor loop to host ---------------------------------------------------------------------
 @frozen
 class Placed:
-    """The run left the queue for a cell. From here on its guest may have run."""
+    """The run left the queue for a cell. From here on its guest may have run.
+
+    Said again where a run whose machine was lost begins afresh on another: what came before it is
+    void.
+    """
 
     cell: Id
     queued_us: Microseconds

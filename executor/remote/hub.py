@@ -28,7 +28,7 @@ from executor.restart import Backoff, BackoffPolicy, system_jitter
 
 if TYPE_CHECKING:
     from executor.link.connection import Handler
-    from executor.remote.shell import RemoteOptions
+    from executor.remote.options import RemoteOptions
 
 #: The first attempt is made at once.
 RETRY_S, RETRY_MAX_S = 0.1, 10.0

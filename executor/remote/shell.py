@@ -20,7 +20,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from executor.link.wire import Subjects, gone_number
 from executor.loop.peer import Peer, PeerClosed
@@ -39,6 +39,7 @@ from executor.remote.actions import (
 )
 from executor.remote.core import RemoteCore
 from executor.remote.hub import Hub, Stored
+from executor.remote.options import RemoteOptions
 from executor.remote.parts import Policy
 from executor.remote.requests import Outbound
 from protocol.errors import ProtocolError, RemoteProtocolError
@@ -65,51 +66,19 @@ from protocol.messages import (
     Submit,
 )
 from protocol.reading import decode_frame, encode_message
-from protocol.structs import as_dict, frozen
 
 if TYPE_CHECKING:
     from executor.link.connection import Message as NatsMessage
 
 #: Messages of machines wait while this much waits for the host.
 HOST_BACKLOG_BYTES_MAX = 32 << 20
-#: A question is answered within this, whether there is a connection by then or not.
-ANSWER_WITHIN_S = 5.0
 #: For what is still to be said when the host has gone or closed.
 LAST_WORDS_S = 2.0
 
 
-@frozen
-class RemoteOptions:
-    """What a submitter is told when it is started; plain values, as they cross interpreters.
-
-    Args:
-        access_json: where the servers are; see `executor.link.access`.
-        submitter: its name.
-        prefix, queue: of the subjects.
-        queue_max: runs that may wait for a machine.
-        spool_path: the host's spool folder.
-        repeats: a run whose machine is lost begins again on another one; else it ends as crashed.
-        paths: where libraries are found.
-    """
-
-    access_json: str
-    submitter: str
-    prefix: str
-    queue: str
-    queue_max: int
-    spool_path: str
-    repeats: bool = True
-    paths: tuple[str, ...] = ()
-
-    def to_json(self) -> str:
-        """Return the options as text."""
-        return json.dumps(as_dict(self))
-
-
 def serve(host_fd: int, options_json: str) -> None:
     """Run a submitter on the host's socket until it ends."""
-    given: dict[str, Any] = json.loads(options_json)
-    options = RemoteOptions(**given | {"paths": tuple(given["paths"])})
+    options = RemoteOptions.from_json(options_json)
     sys.path += [path for path in options.paths if path not in sys.path]
     host = socket.socket(fileno=host_fd)
     with asyncio.Runner() as runner:
@@ -142,7 +111,7 @@ class Shell:
         """Serve until the host closes its end or a drain is over."""
         loop = asyncio.get_running_loop()
         loop.add_reader(self._host.sock, self._on_readable)
-        loop.call_later(ANSWER_WITHIN_S, self._answer)
+        loop.call_later(self._options.answer_within_s, self._answer)
         self._hub.start()
         try:
             await self._over.wait()
@@ -178,7 +147,8 @@ class Shell:
                 self._do(self._core.distrust(number))
             case AskStatistics():
                 self._asked.append(frame.run_id)
-                if self._hub.is_settled or now - self._began_at > ANSWER_WITHIN_S:
+                waited_s = now - self._began_at
+                if self._hub.is_settled or waited_s > self._options.answer_within_s:
                     self._answer()
             case Drain(within_ms):
                 self._do(self._core.drain(within_ms / 1_000, now))
