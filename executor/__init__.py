@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         ExecutorError,
         GuestError,
         ImageFailed,
+        LinkFailed,
         Misuse,
         Refused,
         ResultMismatch,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from executor.handle import RunHandle
+    from executor.link.access import Access
+    from executor.link.options import NatsLink
     from executor.options import RunOptions, SessionOptions
     from executor.outcome import (
         Entry,
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
         Truncated,
         Usage,
     )
+    from executor.remote.api import RemoteSupervisor
+    from executor.remote.statistics import RemoteStatistics
     from executor.sandboxed import Sandboxed
     from executor.session import Session
     from executor.shared import SharedBuffer
@@ -52,6 +57,7 @@ _HOMES = {
     "ExecutorError": "executor.errors",
     "GuestError": "executor.errors",
     "ImageFailed": "executor.errors",
+    "LinkFailed": "executor.errors",
     "Misuse": "executor.errors",
     "Refused": "executor.errors",
     "ResultMismatch": "executor.errors",
@@ -69,10 +75,14 @@ _HOMES = {
     "Timings": "executor.outcome",
     "Truncated": "executor.outcome",
     "Usage": "executor.outcome",
+    "RemoteStatistics": "executor.remote.statistics",
+    "RemoteSupervisor": "executor.remote.api",
     "Sandboxed": "executor.sandboxed",
     "Session": "executor.session",
     "SharedBuffer": "executor.shared",
     "Statistics": "executor.statistics",
+    "Access": "executor.link.access",
+    "NatsLink": "executor.link.options",
     "Limits": "protocol.limits",
     "Mount": "protocol.messages",
     "Verdict": "protocol.messages",
@@ -83,6 +93,7 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "Supervisor",
+    "RemoteSupervisor",
     "Session",
     "RunHandle",
     "Sandboxed",
@@ -106,12 +117,16 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "Member",
     "Guarantee",
     "Statistics",
+    "RemoteStatistics",
+    "NatsLink",
+    "Access",
     "ExecutorError",
     "Misuse",
     "Refused",
     "SessionLost",
     "Unavailable",
     "ImageFailed",
+    "LinkFailed",
     "SupervisorLost",
     "Closed",
     "GuestError",

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from executor.keeper import Keeper
     from executor.kinds import Reuse
     from executor.launch import Launcher
+    from executor.link.keeper import LinkKeeper
+    from executor.link.options import NatsLink
     from executor.options import FunctionsGiven, Plan, RunOptions, SessionOptions
     from executor.outcome import Outcome
     from executor.sandboxed import Sandboxed
@@ -71,11 +73,15 @@ class Supervisor:
         tenant: on whose behalf runs are that do not say otherwise.
         stock: warmed sandboxes that each cell keeps.
         jail: kernel walls: "full", "light" (no user namespaces), "none"; None for full on Linux.
+        link: a `NatsLink` to take runs of other machines' callers, too; `limits` are then the most
+            that such a run may ask for.
 
     Raises:
         Misuse: an argument can never work.
         Unavailable: a required guarantee is not held on this machine.
     """
+
+    _link: LinkKeeper | None = None
 
     def __init__(
         self,
@@ -92,12 +98,14 @@ class Supervisor:
         tenant: str = "",
         stock: int | None = None,
         jail: Strength | None = None,
+        link: NatsLink | None = None,
     ) -> None:
         self._isolate, self._jail = guarantees.isolate_from(isolate), guarantees.jail_from(jail)
         self._choice = Choice(kind, reuse, tenant)
         self._kinds = Kinds(self._choice, self._jail, jail is not None, require, self.guarantees)
         self._sizes = Sizes.of(cells, stock, queue_max, is_one_shot=isolate == "inline")
         self._image = image
+        self._link = None if link is None else link.keeper()
         self._defaults = make_defaults(limits, functions, tenant, kind)
         self._lock = threading.Lock()
         self._sessions = itertools.count(1)
@@ -131,7 +139,9 @@ class Supervisor:
             if self._is_closed:
                 return
             self._is_closed = True
-            keeper = self._keeper
+            keeper, link = self._keeper, self._link
+        if link is not None:
+            link.close(max(0.0, within_s))
         if keeper is not None:
             keeper.close(max(0.0, within_s))
 
@@ -325,7 +335,8 @@ class Supervisor:
 
         keeper = self._kept()
         snapshot = Statistics.from_json(keeper.statistics(STATISTICS_WAIT_S))
-        return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts)
+        link = None if self._link is None else self._link.statistics()
+        return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts, link=link)
 
     def guarantees(self, kind: Kind | None = None) -> tuple[Guarantee, ...]:
         """Return each named guarantee of a kind's runs, whether it is held here, and why.
@@ -385,9 +396,10 @@ class Supervisor:
             self._image,
             self._choice,
             sizes=self._sizes,
-            limits=self._defaults.limits,
             isolate=self._isolate,
             jail=self._jail,
+            defaults=self._defaults,
+            link=self._link,
         )
 
     def __repr__(self) -> str:

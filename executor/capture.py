@@ -1,4 +1,4 @@
-"""One stream of a run as the host takes it: bytes up to the limit, told to callbacks at once."""
+"""What a run gives its host as bytes: a stream up to its limit, and files by their names."""
 
 from __future__ import annotations
 
@@ -61,3 +61,8 @@ class Capture:
         text = self._decoder.decode(data, final)
         if text and self._callback is not None:
             self._callback(text)
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a file of that name stays in the folder that a host writes it to."""
+    return "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))

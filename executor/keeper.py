@@ -54,19 +54,22 @@ class Keeper:
         is_jailed: bool,
         choice: Choice = Choice(),  # noqa: B008 - frozen
         native: Callable[[], NativeImage] = NativeImage,
+        on_up: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the first loop.
 
         Args:
             start: starts a loop on the spool folder of the last one, or on a new one for None.
             checked: see `Client`.
-            compiled: see `Pools`, as the rest.
+            compiled: see `Pools`, as the next three.
+            on_up: called when a loop that took the place of another knows its pools.
 
         Raises:
             OSError: the system refuses what a loop needs.
             ImageError: the image cannot be made.
         """
         self._start = start
+        self._on_up = on_up
         self._lifeline = Lifeline(jitter=system_jitter)
         self._changed = threading.Condition()
         self._ended_generation = 0
@@ -210,6 +213,7 @@ class Keeper:
                 raise Closed("supervisor")
         self.launcher.pools.renew(lambda: self.client.attach(connection.socket))
         self.launcher.ask(AskStatistics(), READY_WAIT_S)
+        self._on_up()
         self.launcher.submit_waiting()
         with self._changed:
             if self._ended_generation == self.client.generation:

@@ -17,8 +17,9 @@ from sandboxes.errors import SandboxError
 if TYPE_CHECKING:
     from executor.isolate import IsolateKind
     from executor.kinds import Choice
+    from executor.link.keeper import LinkKeeper
+    from executor.options import Defaults
     from executor.pools import Sizes
-    from protocol.limits import Limits
     from sandboxes.guarantees import Strength
     from sandboxes.wasm.image import Image
 
@@ -28,9 +29,10 @@ def open_keeper(
     choice: Choice,
     *,
     sizes: Sizes,
-    limits: Limits,
+    defaults: Defaults,
     isolate: IsolateKind,
     jail: Strength,
+    link: LinkKeeper | None,
 ) -> Keeper:
     """Start a loop with the pool of plain runs, and return what keeps it.
 
@@ -38,9 +40,10 @@ def open_keeper(
         image: what guests find.
         choice: the kind of sandbox of plain runs, their tenant, who has a cell.
         sizes: of each pool.
-        limits: of plain runs.
+        defaults: of plain runs.
         isolate: where the loop runs.
         jail: the walls round each cell.
+        link: to other machines, if there is one.
 
     Raises:
         Misuse: the image is none for this kind.
@@ -49,13 +52,16 @@ def open_keeper(
     """
     compiled = functools.partial(compiled_image, image, is_quick=isolate == "inline")
     native = functools.cache(functools.partial(native_image, image))
+    limits = defaults.limits
     try:
         if choice.kind == "wasm":
             compiled(limits.fuel is not None)
         else:
             native()
-        return Keeper(
-            lambda spool_path: isolates.start(isolate, jail=jail, spool_path=spool_path),
+        keeper = Keeper(
+            lambda spool_path: isolates.start(
+                isolate, jail=jail, spool_path=spool_path, door=link.new_door() if link else None
+            ),
             checked=isolate != "inline",
             compiled=compiled,
             native=native,
@@ -63,6 +69,10 @@ def open_keeper(
             sizes=sizes,
             limits=limits,
             is_jailed=jail != "none",
+            on_up=link.loop_up if link else lambda: None,
         )
+        if link is not None:
+            link.begin(keeper, defaults, sizes.cells)
+        return keeper
     except (SandboxError, OSError) as error:
         raise translated(error) from error

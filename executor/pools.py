@@ -147,6 +147,25 @@ class Pools:
             return plan.pool
         return self._take(self._needs_of(plan), holder)
 
+    def for_others(self) -> tuple[int, int, int, int]:
+        """Return the pools for runs of other machines: plain, with fuel, with files, with both.
+
+        They are never dropped. Limits of such runs are at most the supervisor's own.
+
+        Raises:
+            ImageError: an image cannot be made.
+        """
+        plain = Needs(False, self._memory_bytes)
+        files_bytes = max(1, self._files_bytes) if self._is_jailed else 0
+        files = plain._replace(files_bytes=files_bytes)
+        fuel, both = plain._replace(fuel=True), files._replace(fuel=True)
+        return (
+            self._take(plain, self),
+            self._take(fuel, self),
+            self._take(files, self),
+            self._take(both, self),
+        )
+
     def give_back(self, number: int, holder: object) -> None:
         """Let go of a pool. Any thread; idempotent; does not block."""
         if number != PLAIN:

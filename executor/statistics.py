@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -189,6 +190,60 @@ class PoolStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkStatistics:
+    """What a machine's link to others said of itself, at most a second ago.
+
+    Args:
+        machine: the name of this machine, as others see it.
+        state: "connecting", "active", "paused" (connected, and takes nothing: see `cause`),
+            "reconnecting", "draining", "closed" or "given_up".
+        cause: why it is not active; "" if it is.
+        leases: runs of others at hand, those included whose results are still on the way.
+        held_bytes: results and output that their submitters do not have yet.
+        reconnects: connections that took the place of one that was lost.
+        restarts: isolates that took the place of one that ended.
+        loop_silences: how often the supervisor's loop was silent for too long.
+        loop_silent_s: since the loop last spoke.
+        runs_begun: runs of others that were given to the loop.
+        runs_ended: runs whose submitter has the result.
+        runs_given_up: runs that their submitters took away, as this machine was silent or slow.
+        runs_handed_back: runs put back into the queue, when draining or without a loop.
+        runs_refused: runs that ask for what this machine does not grant.
+        messages_refused: messages that nobody of ours sends.
+        late_p50_s, late_p99_s, late_max_s: how much later than planned the link woke up.
+        up_s: since its isolate began.
+    """
+
+    machine: str
+    state: str
+    cause: str = ""
+    leases: int = 0
+    held_bytes: int = 0
+    reconnects: int = 0
+    restarts: int = 0
+    loop_silences: int = 0
+    loop_silent_s: float = 0.0
+    runs_begun: int = 0
+    runs_ended: int = 0
+    runs_given_up: int = 0
+    runs_handed_back: int = 0
+    runs_refused: int = 0
+    messages_refused: int = 0
+    late_p50_s: float = 0.0
+    late_p99_s: float = 0.0
+    late_max_s: float = 0.0
+    up_s: float = 0.0
+
+    @classmethod
+    def from_report(
+        cls, report: Mapping[str, Any], *, machine: str, restarts: int
+    ) -> LinkStatistics:
+        """Return what an isolate's report says; what it says beyond that is left out."""
+        known = {name: report[name] for name in cls.__slots__ if name in report}
+        return cls(**known | {"machine": machine, "restarts": restarts})
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """The whole supervisor.
 
@@ -199,6 +254,7 @@ class Statistics:
         loop_lateness: how late the loop was.
         isolate_restarts: loops that took the place of one that ended; everything else here is
             counted since the last of them.
+        link: the link to other machines; None where there is none.
     """
 
     draining: bool
@@ -206,6 +262,7 @@ class Statistics:
     pools: tuple[PoolStatistics, ...]
     loop_lateness: LoopLateness = field(default_factory=LoopLateness)
     isolate_restarts: int = 0
+    link: LinkStatistics | None = None
 
     @classmethod
     def from_json(cls, text: bytes) -> Statistics:
@@ -247,6 +304,8 @@ def _plain(value: Any) -> Any:
 def _read(kind: Any, data: object, path: str) -> Any:
     """Return `data` as `kind`: a dataclass of this file, or one of its field types."""
     origin = typing.get_origin(kind)
+    if origin is types.UnionType:
+        return None if data is None else _read(typing.get_args(kind)[0], data, path)
     if dataclasses.is_dataclass(kind):
         return _read_fields(kind, data, path)
     if origin is tuple and isinstance(data, list):

@@ -27,6 +27,8 @@ class AtMost:
     count: int
 
 
+#: Runs and sessions of a link count from here, those of a host from 1.
+LEASE_MIN = 1 << 52
 #: Largest integer that every JSON reader keeps exact.
 INTEGER_MAX = 2**53 - 1
 BYTES_MAX = 1 << 40

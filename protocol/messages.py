@@ -96,7 +96,11 @@ class Drain:
 # --- supervisor loop to host ---------------------------------------------------------------------
 @frozen
 class Placed:
-    """The run left the queue for a cell. From here on its guest may have run."""
+    """The run left the queue for a cell. From here on its guest may have run.
+
+    Said again where a run whose machine was lost begins afresh on another: what came before it is
+    void.
+    """
 
     cell: Id
     queued_us: Microseconds
@@ -104,10 +108,17 @@ class Placed:
 
 @frozen
 class Refused:
-    """The run never began. Ends it."""
+    """The run never began. Ends it. The last two reasons are those of a link's submitter alone."""
 
     reason: Literal[
-        "queue_full", "queue_timeout", "draining", "breaker_open", "session_lost", "cancelled"
+        "queue_full",
+        "queue_timeout",
+        "draining",
+        "breaker_open",
+        "session_lost",
+        "cancelled",
+        "unsupported",
+        "unreachable",
     ]
     detail: Line = ""
 

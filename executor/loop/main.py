@@ -22,12 +22,14 @@ class LoopOptions:
         python: the interpreter that cells run.
         library_path: the folder that holds the wasmtime package.
         spool_path: the supervisor's spool folder.
+        door_fd: where pipes to links come from; -1 where there are none.
     """
 
     python: str
     library_path: str
     spool_path: str
     jail: str = "none"
+    door_fd: int = -1
 
     def to_json(self) -> str:
         """Return the options as text."""
@@ -39,7 +41,13 @@ def serve(host_fd: int, options_json: str) -> None:
     options = LoopOptions(**json.loads(options_json))
     host = socket.socket(fileno=host_fd)
     core = PoolCore(Policy(), jitter=system_jitter)
-    SupervisorLoop(host, core, _spawner(options), spool_path=options.spool_path).run()
+    desk = None
+    if options.door_fd >= 0:
+        from executor.loop.link_desk import LinkDesk  # for machines that serve others
+
+        desk = LinkDesk(socket.socket(fileno=options.door_fd))
+    spawner = _spawner(options)
+    SupervisorLoop(host, core, spawner, spool_path=options.spool_path, desk=desk).run()
 
 
 def _spawner(options: LoopOptions) -> Spawner:

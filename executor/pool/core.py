@@ -16,13 +16,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from executor.pool import invariants, snapshot
-from executor.pool.actions import (
-    Action,
-    Closed,
-    InterruptRun,
-    Reason,
-    RefuseRun,
-)
+from executor.pool.actions import Action, Closed, InterruptRun, Reason, RefuseRun
 from executor.pool.blame import Blame
 from executor.pool.book import Book
 from executor.pool.deaths import Deaths
@@ -53,8 +47,7 @@ class PoolCore:
 
     Args:
         policy: every number it decides by.
-        jitter: returns a float from 0 up to 1, for the waits between restarts; a shell passes
-            `executor.restart.system_jitter`.
+        jitter: 0 up to 1, for the waits between restarts; see `executor.restart.system_jitter`.
     """
 
     def __init__(self, policy: Policy | None = None, jitter: Jitter = no_jitter) -> None:
@@ -120,6 +113,14 @@ class PoolCore:
     def knows(self, run_id: int) -> bool:
         """Return whether the run was submitted and has not ended."""
         return run_id in self._book.runs
+
+    def lives(self, run_id: int, now: float) -> bool:
+        """Return whether the run waits, or goes on in a living cell before it must be killed."""
+        return self._book.lives(run_id, now)
+
+    def load(self) -> snapshot.Load:
+        """Return how busy the pools are, at little cost."""
+        return snapshot.load(self._pools.values())
 
     def statistics(self, now: float) -> dict[str, object]:
         """Return a snapshot that JSON can carry; `executor.statistics` reads it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from executor.pool.parts import Cell, CellState
 from executor.pool.pool import Pool
@@ -12,6 +13,24 @@ from executor.pool.shared import Shared
 
 #: Tenants listed at most, those with the longest queues first: a snapshot stays small.
 TENANTS_MAX = 1_000
+
+
+class Load(NamedTuple):
+    """How busy all pools are: cells of the largest one, those that run guests, runs that wait."""
+
+    cells: int
+    busy: int
+    queued: int
+
+
+def load(pools: Iterable[Pool]) -> Load:
+    """Return how busy they are. Costs time in proportion to their number."""
+    cells = busy = queued = 0
+    for pool in pools:
+        cells = max(cells, pool.defined.cells_max)
+        busy += pool.running
+        queued += pool.queued_count
+    return Load(cells, busy, queued)
 
 
 def take(
