@@ -123,6 +123,8 @@ class Cell:
         self._sessions: dict[int, Sandbox] = {}
         #: To be closed by the main thread, as whatever belongs to a sandbox.
         self._ended_sessions: deque[int] = deque()
+        #: Private memory, read while no run is at hand.
+        self._heap_bytes = 0
         #: The frames thread reads from `_begun` until it is woken, then gives `_reading` back.
         self._begun, self._reading = _thread.allocate_lock(), _thread.allocate_lock()
         self._begun.acquire()
@@ -214,6 +216,7 @@ class Cell:
         try:
             while self._refill():
                 pass
+            self._heap_bytes = self._backend.heap_bytes()
             self._say_ready()
             while True:
                 if self._at_hand is None:  # else the frames thread read it before it was woken
@@ -250,6 +253,7 @@ class Cell:
         else:
             self._sessions.pop(session, None)
             self._close(sandbox)
+        self._heap_bytes = self._backend.heap_bytes()
         self._reading.acquire()
         while not self._is_called() and self._refill():
             pass
@@ -303,7 +307,8 @@ class Cell:
         self._channel.send(self._ready())
 
     def _ready(self) -> Ready:
-        return Ready(stock=len(self._stock), heap_bytes=self._backend.heap_bytes())
+        """Memory is that of before the run: just now its sandbox, soon to go, would count too."""
+        return Ready(stock=len(self._stock), heap_bytes=self._heap_bytes)
 
     @staticmethod
     def _close(sandbox: Sandbox | None) -> None:
