@@ -132,7 +132,11 @@ def _collect_module(path: str, relative: str, keep_source: bool, store: Store) -
 
 
 class Packed(InspectLoader):
-    """Finder and loader of packed modules."""
+    """Finder and loader of packed modules.
+
+    The inherited `exec_module` runs a module from a frame of the import system, which warnings skip
+    when they look for the line that imported it.
+    """
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
@@ -166,10 +170,6 @@ class Packed(InspectLoader):
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Leave it to the import system."""
         return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the module's code in its namespace."""
-        exec(self.get_code(module.__name__), module.__dict__)  # noqa: S102 - this is an importer
 
     def get_code(self, fullname: str) -> CodeType:
         """Return the module's code."""
