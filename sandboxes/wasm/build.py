@@ -2,6 +2,8 @@
 
     build.py componentize WORK OUTPUT        WORK/plan.json says what to pack
     build.py compile INPUT OUTPUT KIND FUEL  KIND is module or component; FUEL 0 or 1
+    build.py fetch-binaryen TOOLS            into the empty directory TOOLS
+    build.py merge INPUT OUTPUT TOOLS        optimises a guest
 
 Rule 1: compilers start threads, keep their memory and abort on what they dislike, so none runs in
         the host. A process of this file does one thing and exits.
@@ -104,6 +106,17 @@ def compile_(source: str, output: str, kind: str, fuel: bool) -> None:
     sys.stdout.write(kind)
 
 
+def merge(source: str, output: str, tools: str) -> None:
+    """Merge and optimise a guest."""
+    from sandboxes.wasm.merging import build
+
+    with open(source, "rb") as stream:
+        guest = stream.read()
+    merged = build.merge(guest, tools, _from_text)
+    with open(output, "wb") as stream:
+        stream.write(merged)
+
+
 def kind_of(wasm: bytes) -> str:
     """Return "module" or "component" by the header; "" for anything else."""
     if wasm[:8] == b"\0asm\x01\0\0\0":
@@ -111,7 +124,7 @@ def kind_of(wasm: bytes) -> str:
     return "component" if wasm[:4] == b"\0asm" and wasm[6:8] == b"\x01\0" else ""
 
 
-def _from_text(text: bytes) -> bytes:
+def _from_text(text: bytes | str) -> bytes:
     import wasmtime
 
     from sandboxes.errors import ImageError
@@ -140,6 +153,12 @@ def main() -> int:
                 componentize(work, output)
             case ["compile", source, output, kind, fuel]:
                 compile_(source, output, kind, fuel == "1")
+            case ["fetch-binaryen", tools]:
+                from sandboxes.wasm.merging import binaryen
+
+                binaryen.install(tools)
+            case ["merge", source, output, tools]:
+                merge(source, output, tools)
             case _:
                 return 2
     except ImageError as error:

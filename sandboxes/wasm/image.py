@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from protocol.structs import field, frozen
 from sandboxes.errors import ImageError
-from sandboxes.wasm import keys
-from sandboxes.wasm.cache import Build, Cache, Kind, Record, Resolved, digest_file, location
+from sandboxes.wasm import keys, optimised
+from sandboxes.wasm.cache import Build, Cache, digest_file, location
+from sandboxes.wasm.records import Form, Kind, Record, Resolved
 
 if TYPE_CHECKING:
     from sandboxes.wasm.progress import Progress
@@ -82,6 +83,7 @@ class _Guest(NamedTuple):
 
     path: str
     sha256: str
+    form: Form = "base"
     packages: tuple[str, ...] = ()
     record: Record | None = None
 
@@ -108,6 +110,16 @@ def quick_path(image: Image = BASE, *, fuel: bool = False) -> Compiled | None:
     return None
 
 
+def form_of(image: Image = BASE) -> Form:
+    """Return the form of the guest that runs would get.
+
+    Raises:
+        ImageError: the cache is not the user's alone, or cellblock is damaged.
+    """
+    guest = _find_guest(Cache(location()), image)
+    return "base" if guest is None else guest.form
+
+
 def state_of(image: Image = BASE) -> Literal["ready", "built", "missing"]:
     """Return what a first run has to wait for: nothing, the compiler, or build and compiler.
 
@@ -121,12 +133,20 @@ def state_of(image: Image = BASE) -> Literal["ready", "built", "missing"]:
     return "missing" if _find_guest(cache, image) is None else "built"
 
 
-def ensure(image: Image = BASE, *, fuel: bool = False, progress: Shown = "auto") -> Compiled:
+def ensure(
+    image: Image = BASE,
+    *,
+    fuel: bool = False,
+    optimise: bool = False,
+    progress: Shown = "auto",
+) -> Compiled:
     """Return compiled code for `image`, building what is missing and checking every byte.
 
     Args:
         image: what the guest consists of.
         fuel: compile it so that instructions are counted.
+        optimise: build the optimised form if it is not there, which takes two minutes and Node;
+            from then on it is what this returns.
         progress: "auto" shows a bar on a terminal and lines elsewhere, `None` nothing.
 
     Raises:
@@ -139,6 +159,13 @@ def ensure(image: Image = BASE, *, fuel: bool = False, progress: Shown = "auto")
     shown = choose(progress)
     try:
         guest = _find_guest(cache, image) or _make_guest(cache, image, shown)
+        if optimise and guest.form == "base":
+            guest = _make_optimised(cache, image, guest, shown)
+        if guest.form == "base" and optimised.wanted() == "optimised":
+            raise ImageError(
+                f"{optimised.VARIABLE}=optimised is set, and the image is not optimised; "
+                f"build it with: {optimised.COMMAND}"
+            )
         record = _checked(cache, keys.code_key(guest.sha256, fuel=fuel))
         if record is None:
             if not _is_whole(guest):
@@ -163,7 +190,16 @@ def _checked(cache: Cache, key: str) -> Record | None:
 
 
 def _find_guest(cache: Cache, image: Image) -> _Guest | None:
-    """Return the guest of `image` if it was built before; its bytes are not read here."""
+    """Return the guest of `image` if it was built before, in the form that is wanted."""
+    guest = _find_base(cache, image)
+    if guest is None or guest.form == "optimised" or optimised.wanted() == "base":
+        return guest
+    merged = optimised.find(cache, guest.sha256)
+    return guest if merged is None else _guest(cache, merged)
+
+
+def _find_base(cache: Cache, image: Image) -> _Guest | None:
+    """Return the guest of `image` as it was first built; its bytes are not read here."""
     if image == BASE and (shipped := _shipped()):
         return shipped
     key = base_key = keys.sources_key()
@@ -185,16 +221,17 @@ def _shipped() -> _Guest | None:
 
     try:
         with open(keys.BASE_DIGEST, "rb", buffering=0) as stream:
-            sha256 = json.loads(stream.read())["sha256"]
+            fields = json.loads(stream.read())
+            sha256, form = fields["sha256"], fields.get("form", "base")
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
         raise ImageError(f"{keys.BASE_DIGEST} is damaged; install cellblock again") from None
-    return _Guest(keys.BASE_WASM, str(sha256))
+    return _Guest(keys.BASE_WASM, str(sha256), "optimised" if form == "optimised" else "base")
 
 
 def _guest(cache: Cache, record: Record) -> _Guest:
-    return _Guest(cache.file(record), record.sha256, record.packages, record)
+    return _Guest(cache.file(record), record.sha256, record.form, record.packages, record)
 
 
 # --- building ------------------------------------------------------------------------------------
@@ -237,7 +274,15 @@ def _componentize(
     run(["componentize", build.work, output], build, shown, seconds_max=BUILD_S_MAX)
     if keys.sources_key() != base_key:
         raise ImageError("the sources of the guest changed while it was built; build it again")
-    return _keep(build, output, "guest", base_key, names)
+    return build.keep(output, "guest", base_key, names)
+
+
+def _make_optimised(cache: Cache, image: Image, guest: _Guest, shown: Progress) -> _Guest:
+    if not _is_whole(guest):
+        guest = _make_guest_again(cache, image, guest, shown)
+    with cache.building(keys.merged_key(guest.sha256)) as build:
+        record = _checked(cache, build.key)
+        return _guest(cache, record or optimised.build(build, guest.path, guest.packages, shown))
 
 
 def _is_whole(guest: _Guest) -> bool:
@@ -249,7 +294,8 @@ def _make_guest_again(cache: Cache, image: Image, guest: _Guest, shown: Progress
     if guest.record is None:
         raise ImageError(f"{guest.path} is damaged; install cellblock again")
     cache.remove(guest.record)
-    return _make_guest(cache, image, shown)
+    made = _find_guest(cache, image) or _make_guest(cache, image, shown)
+    return made if _is_whole(made) else _make_guest_again(cache, image, made, shown)
 
 
 def _compile_guest(build: Build, guest: _Guest, fuel: bool, shown: Progress) -> Record:
@@ -259,25 +305,7 @@ def _compile_guest(build: Build, guest: _Guest, fuel: bool, shown: Progress) -> 
     output = f"{build.work}/guest.cwasm"
     command = ["compile", guest.path, output, "component", "1" if fuel else "0"]
     run(command, build, shown, seconds_max=BUILD_S_MAX)
-    return _keep(build, output, "code", keys.runtime_key(), guest.packages)
-
-
-def _keep(build: Build, output: str, kind: Kind, needs: str, names: tuple[str, ...]) -> Record:
-    import time
-
-    found = digest_file(output)
-    if found is None:
-        raise ImageError("the build left no file behind")
-    record = Record(
-        key=build.key,
-        kind=kind,
-        sha256=found.sha256,
-        size_bytes=found.size_bytes,
-        created=time.time(),
-        needs=needs,
-        packages=names,
-    )
-    return build.cache.put(output, record)
+    return build.keep(output, "code", keys.runtime_key(), guest.packages, form=guest.form)
 
 
 # --- other programs ------------------------------------------------------------------------------
@@ -361,4 +389,4 @@ def _compile_program(
     command = ["compile", source, output, kind or "text", "1" if fuel else "0"]
     found = run(command, build, shown, seconds_max=seconds_max, is_untrusted=True)
     kept: Kind = "component" if found == "component" else "module"
-    return _keep(build, output, kept, keys.runtime_key(), ())
+    return build.keep(output, kept, keys.runtime_key(), ())

@@ -1,6 +1,7 @@
 """Names for what is built: digests over all that a build depends on.
 
     guest key    our guest's sources, componentize-py, time zones, an image's packages
+    merged key   the guest's bytes, what merges and optimises it
     code key     the guest's bytes, wasmtime's exact version, engine settings, CPU
 
 Rule 1: this is on the path of a one-shot command line. It imports neither wasmtime nor anything
@@ -43,6 +44,7 @@ PACKED: Final = (
 #: What else decides how a guest is built and compiled.
 _BUILDERS: Final = ("build.py",)
 _COMPILERS: Final = ("build.py", "engine.py")
+_MERGERS: Final = ("merging",)
 
 _KEY_BYTES: Final = 16
 
@@ -96,6 +98,19 @@ def sources_key() -> str:
         digest.add_file(name, f"{HERE}/{name}")
     digest.add("componentize-py", installed_version("componentize-py"))
     digest.add("tzdata", installed_version("tzdata"))
+    return digest.key()
+
+
+def merged_key(base: str) -> str:
+    """Return the key of the optimised form of a guest, by the digest of its bytes.
+
+    By the key of the sources of guests: what every optimised guest of them depends on.
+    """
+    digest = Digest("merged guest")
+    digest.add("base", base)
+    for name in _MERGERS:
+        for path in files_below(f"{HERE}/{name}"):
+            digest.add_file(path[len(HERE) :], path)
     return digest.key()
 
 
