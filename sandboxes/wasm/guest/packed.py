@@ -315,4 +315,9 @@ def install(search: Sequence[Any] = ()) -> None:
         finder for finder in sys.meta_path if finder not in (LOADER, MetadataPathFinder)
     ]
     sys.meta_path.append(LOADER)
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        if name in STORE.modules and spec is not None:
+            # It was imported from a file that no sandbox has; whoever asks its loader learns so.
+            spec.loader = module.__loader__ = LOADER
     linecache.clearcache()

@@ -405,3 +405,15 @@ def test_a_warning_at_an_import_names_the_line_that_imports(supervisor: Supervis
     )
 
     assert supervisor.run(code).value == [("main.py", 4)]
+
+
+def test_a_module_imported_at_build_time_knows_that_its_source_is_not_there(
+    supervisor: Supervisor,
+) -> None:
+    code = (
+        "import inspect, json, linecache\n"
+        "(json.__loader__.get_source('json'), linecache.getlines(json.__file__, vars(json)),"
+        " json.__spec__.loader is json.__loader__)"
+    )
+
+    assert supervisor.run(code).value == (None, [], True)
