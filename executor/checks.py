@@ -6,7 +6,7 @@ import functools
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, cast
 
 from executor.errors import Misuse
 from protocol.limits import Limits
@@ -158,6 +158,17 @@ def text_of(given: object, label: str, chars_max: int) -> str:
         except UnicodeEncodeError:
             raise Misuse(label, "must not hold lone surrogates") from None
     return given
+
+
+def interrupt_from(interrupt: str) -> Literal["epoch", "kill"]:
+    """Return how guests are ended at their deadline.
+
+    Raises:
+        Misuse: there is no such way.
+    """
+    if interrupt not in ("epoch", "kill"):
+        raise Misuse("interrupt", f'must be "epoch" or "kill", not {interrupt!r}')
+    return cast("Literal['epoch', 'kill']", interrupt)
 
 
 def count_of(given: object, name: str, low: int, high: int) -> int:

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from sandboxes.wasm.image import Compiled, Image as ImageGiven
 
 
-def compiled_image(image: ImageGiven | None, fuel: bool, *, is_quick: bool) -> Compiled:
+def compiled_image(
+    image: ImageGiven | None, fuel: bool, *, epoch: bool = True, is_quick: bool
+) -> Compiled:
     """Return an image, compiled; builds what this machine does not have.
 
     Args:
         image: None for the base image.
         fuel: compile it so that instructions are counted.
+        epoch: compile it so that it can be interrupted.
         is_quick: trust a file that was checked before and is untouched since, which saves reading
             it: for a command that runs once.
 
@@ -31,11 +34,11 @@ def compiled_image(image: ImageGiven | None, fuel: bool, *, is_quick: bool) -> C
     image = BASE if image is None else image
     if not isinstance(image, Image):
         raise Misuse("image", f"must be an Image, not {type(image).__name__}")
-    known = quick_path(image, fuel=fuel) if is_quick else None
-    return known or ensure(image, fuel=fuel)
+    known = quick_path(image, fuel=fuel, epoch=epoch) if is_quick else None
+    return known or ensure(image, fuel=fuel, epoch=epoch)
 
 
-def compiled_module(module: object, limits: Limits) -> bytes:
+def compiled_module(module: object, limits: Limits, *, epoch: bool = True) -> bytes:
     """Return the path of a .wasm program, compiled, as the buffer of a run.
 
     Raises:
@@ -47,6 +50,7 @@ def compiled_module(module: object, limits: Limits) -> bytes:
     if not isinstance(module, str | bytes | os.PathLike):
         raise Misuse("module", f"must be a path or bytes, not {type(module).__name__}")
     try:
-        return os.fsencode(compile_module(module, fuel=limits.fuel is not None).path)
+        fuel = limits.fuel is not None
+        return os.fsencode(compile_module(module, fuel=fuel, epoch=epoch).path)
     except ImageError as error:
         raise translated(error) from None

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from executor.errors import Refused
 from protocol.messages import DefinePool, DropPool, Mount
@@ -33,12 +33,13 @@ PLAIN: Final = 1
 
 
 class Sizes(NamedTuple):
-    """How large each pool is: cells, spares, sandboxes in stock for each, and the queue."""
+    """What each pool is: cells, spares, sandboxes in stock, the queue, how guests are ended."""
 
     cells: int
     spares: int
     stock: int
     queue_max: int
+    interrupt: Literal["epoch", "kill"] = "epoch"
 
 
 class Needs(NamedTuple):
@@ -223,6 +224,7 @@ class Pools:
             mounts=needs.mounts,
             files_bytes=needs.files_bytes,
             programs=(needs.program,) if needs.program else (),
+            interrupt=sizes.interrupt,
         )
 
 

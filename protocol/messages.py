@@ -52,6 +52,7 @@ class DefinePool:
 
     What a run needs of the machine its cells must have been given: directories (`mounts`), room
     for files (`files_bytes`), compiled programs (`programs`). `on_demand`: no cell while idle.
+    `interrupt`: how a guest is ended at its deadline; `kill` means with its cell, and no sooner.
     """
 
     pool: Id
@@ -68,6 +69,7 @@ class DefinePool:
     mounts: Annotated[tuple[Mount, ...], AtMost(256)] = ()
     files_bytes: Bytes = 0
     programs: Annotated[tuple[Path, ...], AtMost(16)] = ()
+    interrupt: Literal["epoch", "kill"] = "epoch"
 
 
 @frozen
@@ -177,6 +179,7 @@ class Setup:
     spool_path: Path = ""
     scratch_path: Path = ""
     fuel: bool = False
+    interrupt: Literal["epoch", "kill"] = "epoch"
 
 
 @frozen

@@ -198,6 +198,7 @@ class CellLink:
             spool_path=self._spool_path,
             scratch_path=self.spawned.scratch_path,
             fuel=self.pool.fuel,
+            interrupt=self.pool.interrupt,
         )
 
     def _on_dead(self, _mask: int) -> None:

@@ -8,9 +8,11 @@ import sys
 
 from executor.loop.spawn import DirectSpawner, Spawner
 from executor.loop.supervisor_loop import SupervisorLoop
+from executor.loop.watch import HEADROOM_BYTES
 from executor.pool import Policy, PoolCore
 from executor.restart import system_jitter
 from protocol.structs import as_dict, frozen
+from sandboxes.cell_plan import SESSION_BYTES
 
 
 @frozen
@@ -22,12 +24,14 @@ class LoopOptions:
         python: the interpreter that cells run.
         library_path: the folder that holds the wasmtime package.
         spool_path: the supervisor's spool folder.
+        sessions_per_cell: that one cell keeps at most.
     """
 
     python: str
     library_path: str
     spool_path: str
     jail: str = "none"
+    sessions_per_cell: int = 32
 
     def to_json(self) -> str:
         """Return the options as text."""
@@ -38,8 +42,14 @@ def serve(host_fd: int, options_json: str) -> None:
     """Run a loop on the host's socket until it ends."""
     options = LoopOptions(**json.loads(options_json))
     host = socket.socket(fileno=host_fd)
-    core = PoolCore(Policy(), jitter=system_jitter)
-    SupervisorLoop(host, core, _spawner(options), spool_path=options.spool_path).run()
+    core = PoolCore(Policy(sessions_per_cell=options.sessions_per_cell), jitter=system_jitter)
+    SupervisorLoop(
+        host,
+        core,
+        _spawner(options),
+        spool_path=options.spool_path,
+        headroom_bytes=HEADROOM_BYTES + options.sessions_per_cell * SESSION_BYTES,
+    ).run()
 
 
 def _spawner(options: LoopOptions) -> Spawner:
@@ -48,7 +58,12 @@ def _spawner(options: LoopOptions) -> Spawner:
     from executor.loop.zygotes import ZygoteSpawner, own_jail  # its walls are for those who ask
 
     jail = own_jail(options.jail)
-    return ZygoteSpawner(python=options.python, library_path=options.library_path, jail=jail)
+    return ZygoteSpawner(
+        python=options.python,
+        library_path=options.library_path,
+        jail=jail,
+        sessions_per_cell=options.sessions_per_cell,
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The processes that build a guest and compile Wasm. Run by `sandboxes.wasm.image`, not imported.
 
     build.py componentize WORK OUTPUT        WORK/plan.json says what to pack
-    build.py compile INPUT OUTPUT KIND FUEL  KIND is module or component; FUEL 0 or 1
+    build.py compile INPUT OUTPUT KIND FUEL-EPOCH
+                                             KIND is module or component; 01 counts no fuel
     build.py fetch-binaryen TOOLS            into the empty directory TOOLS
     build.py merge INPUT OUTPUT TOOLS        optimises a guest
 
@@ -88,8 +89,8 @@ def lay_out(directory: str) -> None:
                 stream.write(text)
 
 
-def compile_(source: str, output: str, kind: str, fuel: bool) -> None:
-    """Compile a component or a module, in its binary or its text form."""
+def compile_(source: str, output: str, kind: str, *, fuel: bool = False, epoch: bool = True) -> str:
+    """Compile a component or a module, in its binary or its text form; return which it is."""
     from sandboxes.wasm.binding import load
     from sandboxes.wasm.engine import WASM_MAGIC, Engine, Settings
 
@@ -98,20 +99,23 @@ def compile_(source: str, output: str, kind: str, fuel: bool) -> None:
     if not wasm.startswith(WASM_MAGIC):
         wasm = _from_text(wasm)
         kind = kind_of(wasm)
-    engine = Engine(load(), Settings(fuel=fuel))
+    engine = Engine(load(), Settings(fuel=fuel, epoch=epoch))
     code = engine.compile(wasm, component=kind == "component")
     with open(output, "wb") as stream:
         stream.write(code)
     engine.close()
-    sys.stdout.write(kind)
+    return kind
 
 
 def merge(source: str, output: str, tools: str) -> None:
-    """Merge and optimise a guest."""
-    from sandboxes.wasm.merging import build
+    """Make a guest's objects immortal, merge its modules, and optimise them."""
+    from sandboxes.wasm.merging import build, immortal, survey
 
+    code = f"{tools}/base.cwasm"
+    compile_(source, code, "component")
     with open(source, "rb") as stream:
         guest = stream.read()
+    guest, _ = immortal.make_immortal(guest, survey.survey(code))
     merged = build.merge(guest, tools, _from_text)
     with open(output, "wb") as stream:
         stream.write(merged)
@@ -151,8 +155,9 @@ def main() -> int:
         match sys.argv[1:]:
             case ["componentize", work, output]:
                 componentize(work, output)
-            case ["compile", source, output, kind, fuel]:
-                compile_(source, output, kind, fuel == "1")
+            case ["compile", source, output, kind, variant]:
+                fuel, epoch = (letter == "1" for letter in variant)
+                sys.stdout.write(compile_(source, output, kind, fuel=fuel, epoch=epoch))
             case ["fetch-binaryen", tools]:
                 from sandboxes.wasm.merging import binaryen
 

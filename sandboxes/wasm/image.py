@@ -92,7 +92,7 @@ BASE: Final = Image()
 
 
 # --- finding -------------------------------------------------------------------------------------
-def quick_path(image: Image = BASE, *, fuel: bool = False) -> Compiled | None:
+def quick_path(image: Image = BASE, *, fuel: bool = False, epoch: bool = True) -> Compiled | None:
     """Return compiled code that is in the cache and untouched since it was last checked.
 
     Reads a few small files and no large one, in about a millisecond. `None` means: ask `ensure`.
@@ -102,7 +102,7 @@ def quick_path(image: Image = BASE, *, fuel: bool = False) -> Compiled | None:
         if not cache.check():
             return None
         guest = _find_guest(cache, image)
-        record = guest and cache.record(keys.code_key(guest.sha256, fuel=fuel))
+        record = guest and cache.record(keys.code_key(guest.sha256, fuel=fuel, epoch=epoch))
     except (ImageError, OSError):
         return None  # `ensure` says what is wrong
     if record and cache.is_sealed(record):
@@ -137,6 +137,7 @@ def ensure(
     image: Image = BASE,
     *,
     fuel: bool = False,
+    epoch: bool = True,
     optimise: bool = False,
     progress: Shown = "auto",
 ) -> Compiled:
@@ -145,6 +146,7 @@ def ensure(
     Args:
         image: what the guest consists of.
         fuel: compile it so that instructions are counted.
+        epoch: compile it so that it can be interrupted.
         optimise: build the optimised form if it is not there, which takes two minutes and Node;
             from then on it is what this returns.
         progress: "auto" shows a bar on a terminal and lines elsewhere, `None` nothing.
@@ -166,14 +168,15 @@ def ensure(
                 f"{optimised.VARIABLE}=optimised is set, and the image is not optimised; "
                 f"build it with: {optimised.COMMAND}"
             )
-        record = _checked(cache, keys.code_key(guest.sha256, fuel=fuel))
+        record = _checked(cache, keys.code_key(guest.sha256, fuel=fuel, epoch=epoch))
         if record is None:
             if not _is_whole(guest):
                 guest = _make_guest_again(cache, image, guest, shown)
-            with cache.building(keys.code_key(guest.sha256, fuel=fuel)) as build:
-                record = _checked(cache, build.key)
+            key = keys.code_key(guest.sha256, fuel=fuel, epoch=epoch)
+            with cache.building(key) as build:
+                record = _checked(cache, key)
                 if record is None:
-                    record = _compile_guest(build, guest, fuel, shown)
+                    record = _compile_guest(build, guest, _variant(fuel, epoch), shown)
     finally:
         shown.close()
     return _compiled(cache, record)
@@ -298,12 +301,17 @@ def _make_guest_again(cache: Cache, image: Image, guest: _Guest, shown: Progress
     return made if _is_whole(made) else _make_guest_again(cache, image, made, shown)
 
 
-def _compile_guest(build: Build, guest: _Guest, fuel: bool, shown: Progress) -> Record:
+def _variant(fuel: bool, epoch: bool) -> str:
+    """Return the settings of the engine as `build.py` takes them."""
+    return f"{fuel:d}{epoch:d}"
+
+
+def _compile_guest(build: Build, guest: _Guest, variant: str, shown: Progress) -> Record:
     from sandboxes.wasm.children import run
 
     shown.step("compiling the guest", COMPILE_S)
     output = f"{build.work}/guest.cwasm"
-    command = ["compile", guest.path, output, "component", "1" if fuel else "0"]
+    command = ["compile", guest.path, output, "component", variant]
     run(command, build, shown, seconds_max=BUILD_S_MAX)
     return build.keep(output, "code", keys.runtime_key(), guest.packages, form=guest.form)
 
@@ -313,6 +321,7 @@ def compile_module(
     program: str | os.PathLike[str] | bytes,
     *,
     fuel: bool = False,
+    epoch: bool = True,
     seconds_max: float = MODULE_S_MAX,
     bytes_max: int = MODULE_BYTES_MAX,
     allow_text: bool = False,
@@ -323,6 +332,7 @@ def compile_module(
     Args:
         program: a file, or its bytes: a core module (preview 1) or a component (preview 2).
         fuel: compile it so that instructions are counted.
+        epoch: compile it so that it can be interrupted.
         seconds_max: of real time for the compiler.
         bytes_max: of the program.
         allow_text: also take the text form (.wat).
@@ -333,19 +343,12 @@ def compile_module(
     """
     import hashlib
 
-    from sandboxes.wasm.build import kind_of
+    from sandboxes.wasm.given import given
     from sandboxes.wasm.progress import choose
 
-    wasm = _program_bytes(program, bytes_max)
-    kind = kind_of(wasm)
-    if not kind and (wasm.startswith(b"\0asm") or not allow_text):
-        raise ImageError(
-            "this is not a WebAssembly program of a known form"
-            if wasm.startswith(b"\0asm") or b"\0" in wasm[:4]
-            else "this is not WebAssembly in its binary form, and the text form was not asked for"
-        )
+    wasm, kind = given(program, bytes_max, allow_text=allow_text)
     cache = Cache(location())
-    key = keys.code_key(hashlib.sha256(wasm).hexdigest(), fuel=fuel)
+    key = keys.code_key(hashlib.sha256(wasm).hexdigest(), fuel=fuel, epoch=epoch)
     cache.check()
     record = _checked(cache, key)
     if record is None:
@@ -354,31 +357,15 @@ def compile_module(
             with cache.building(key) as build:
                 record = _checked(cache, key)
                 if record is None:
-                    record = _compile_program(build, wasm, kind, fuel, seconds_max, shown)
+                    variant = _variant(fuel, epoch)
+                    record = _compile_program(build, wasm, kind, variant, seconds_max, shown)
         finally:
             shown.close()
     return _compiled(cache, record)
 
 
-def _program_bytes(program: str | os.PathLike[str] | bytes, bytes_max: int) -> bytes:
-    if isinstance(program, bytes):
-        wasm = program
-    else:
-        try:
-            with open(program, "rb", buffering=0) as stream:
-                size_bytes = os.fstat(stream.fileno()).st_size
-                wasm = b"" if size_bytes > bytes_max else stream.read(bytes_max + 1)
-        except OSError as error:
-            raise ImageError(f"{os.fspath(program)}: {error.strerror}") from None
-        if size_bytes > bytes_max:
-            raise ImageError(f"a program of {size_bytes} B is over the limit of {bytes_max} B")
-    if len(wasm) > bytes_max:
-        raise ImageError(f"a program of {len(wasm)} B is over the limit of {bytes_max} B")
-    return wasm
-
-
 def _compile_program(
-    build: Build, wasm: bytes, kind: str, fuel: bool, seconds_max: float, shown: Progress
+    build: Build, wasm: bytes, kind: str, variant: str, seconds_max: float, shown: Progress
 ) -> Record:
     from sandboxes.wasm.children import run
 
@@ -386,7 +373,7 @@ def _compile_program(
     source, output = f"{build.work}/program.wasm", f"{build.work}/program.cwasm"
     with open(source, "wb") as stream:
         stream.write(wasm)
-    command = ["compile", source, output, kind or "text", "1" if fuel else "0"]
+    command = ["compile", source, output, kind or "text", variant]
     found = run(command, build, shown, seconds_max=seconds_max, is_untrusted=True)
     kept: Kind = "component" if found == "component" else "module"
     return build.keep(output, kept, keys.runtime_key(), ())

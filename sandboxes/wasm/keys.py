@@ -114,7 +114,7 @@ def merged_key(base: str) -> str:
     return digest.key()
 
 
-def code_key(wasm_sha256: str, *, fuel: bool) -> str:
+def code_key(wasm_sha256: str, *, fuel: bool, epoch: bool = True) -> str:
     """Return the key of compiled code.
 
     Raises:
@@ -123,6 +123,7 @@ def code_key(wasm_sha256: str, *, fuel: bool) -> str:
     digest = Digest("compiled code")
     digest.add("wasm", wasm_sha256)
     digest.add("fuel", str(fuel))
+    digest.add("epoch", str(epoch))
     _add_runtime(digest)
     return digest.key()
 

@@ -20,10 +20,10 @@ from typing import Final
 from protocol.errors import RemoteProtocolError, printable
 from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
-from sandboxes.errors import MountRefused, SandboxBroken
+from sandboxes.errors import MountRefused, NoRoom, SandboxBroken
 from sandboxes.wasm import wire
 from sandboxes.wasm.binding import VAL_STRING, Fault, Val
-from sandboxes.wasm.component import Component
+from sandboxes.wasm.component import Component, NotInstantiated
 from sandboxes.wasm.conversation import Conversation
 from sandboxes.wasm.faults import Ending, crashed, ending_of, within_limits
 from sandboxes.wasm.meters import Meters
@@ -69,6 +69,7 @@ class PythonSandbox:
             scratch_path: the cell's own folder for files, or "".
 
         Raises:
+            NoRoom: there is no memory for it.
             SandboxBroken: the image does not do what a guest of ours does.
         """
         self._component = component
@@ -87,6 +88,9 @@ class PythonSandbox:
             self._store.limit_memory(max(memory_bytes, floor_bytes))
             self._store.set_wasi()
             self._function = component.instantiate(self._store, export)
+        except NotInstantiated as refused:
+            self.close()
+            raise NoRoom(f"no room for another sandbox: {refused}") from None
         except BaseException:
             self.close()
             raise

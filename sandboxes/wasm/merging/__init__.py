@@ -4,6 +4,8 @@
     modules     core modules: their imports and exports, under other names
     components  a component: its parts, and where each core function really comes from
     plan        which module is linked to what, and what the component needs of them
+    immortal    objects of the snapshot that no run has to count references to
+    survey      the run that finds them
     waits       the module that cuts a guest's waits into short ones
     emit        the component again, with one module in the place of many
     binaryen    the tools, by npm
