@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from sandboxes.wasm.image import Compiled, Image as ImageGiven
 
 
-def compiled_image(image: ImageGiven | None, fuel: bool, *, is_quick: bool) -> Compiled:
+def compiled_image(
+    image: ImageGiven | None, fuel: bool, *, epoch: bool = True, is_quick: bool
+) -> Compiled:
     """Return an image, compiled; builds what this machine does not have.
 
     Args:
         image: None for the base image.
         fuel: compile it so that instructions are counted.
+        epoch: compile it so that it can be interrupted.
         is_quick: trust a file that was checked before and is untouched since, which saves reading
             it: for a command that runs once.
 
@@ -43,8 +46,8 @@ def compiled_image(image: ImageGiven | None, fuel: bool, *, is_quick: bool) -> C
     if image.native_only:
         problem = "preload and libraries are for native guests; "
         raise Misuse("image", f"{problem}name packages and preimport for kind='wasm'")
-    known = quick_path(image, fuel=fuel) if is_quick else None
-    return known or ensure(image, fuel=fuel)
+    known = quick_path(image, fuel=fuel, epoch=epoch) if is_quick else None
+    return known or ensure(image, fuel=fuel, epoch=epoch)
 
 
 def native_image(image: ImageGiven | None) -> NativeImage:
@@ -99,7 +102,7 @@ def _check_module(name: str, libraries: Sequence[str]) -> None:
     raise ImageError(f"image.preload: there is no module {top!r} for native guests; {fix}")
 
 
-def compiled_module(module: object, limits: Limits) -> bytes:
+def compiled_module(module: object, limits: Limits, *, epoch: bool = True) -> bytes:
     """Return the path of a .wasm program, compiled, as the buffer of a run.
 
     Raises:
@@ -111,6 +114,7 @@ def compiled_module(module: object, limits: Limits) -> bytes:
     if not isinstance(module, str | bytes | os.PathLike):
         raise Misuse("module", f"must be a path or bytes, not {type(module).__name__}")
     try:
-        return os.fsencode(compile_module(module, fuel=limits.fuel is not None).path)
+        fuel = limits.fuel is not None
+        return os.fsencode(compile_module(module, fuel=fuel, epoch=epoch).path)
     except ImageError as error:
         raise translated(error) from None

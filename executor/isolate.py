@@ -90,6 +90,7 @@ def start(
     jail: JailKind = "none",
     spool_path: str | None = None,
     door: socket.socket | None = None,
+    sessions_per_cell: int = 32,
 ) -> Connection:
     """Start a supervisor loop.
 
@@ -98,6 +99,7 @@ def start(
         jail: the kernel walls round each of its cells.
         spool_path: the spool folder of a loop that ended, to go on with; None for a new one.
         door: where pipes to links come from, one after another; the loop's from now on.
+        sessions_per_cell: that one cell keeps at most.
 
     Raises:
         ValueError: `kind` is none of the three.
@@ -119,6 +121,7 @@ def start(
         spool_path=spool_path,
         jail=jail,
         door_fd=-1 if door is None else door.fileno(),
+        sessions_per_cell=sessions_per_cell,
     )
     ours, wait = launch(kind, "executor.loop.main", options.to_json(), door=door)
     return Connection(ours, options.spool_path, wait)

@@ -50,7 +50,9 @@ def open_keeper(
         ImageFailed: the image cannot be had.
         SupervisorLost: the loop cannot be started.
     """
-    compiled = functools.partial(compiled_image, image, is_quick=isolate == "inline")
+    compiled = functools.partial(
+        compiled_image, image, epoch=sizes.interrupt == "epoch", is_quick=isolate == "inline"
+    )
     native = functools.cache(functools.partial(native_image, image))
     limits = defaults.limits
     try:
@@ -60,7 +62,11 @@ def open_keeper(
             native()
         keeper = Keeper(
             lambda spool_path: isolates.start(
-                isolate, jail=jail, spool_path=spool_path, door=link.new_door() if link else None
+                isolate,
+                jail=jail,
+                spool_path=spool_path,
+                door=link.new_door() if link else None,
+                sessions_per_cell=sizes.sessions_per_cell,
             ),
             checked=isolate != "inline",
             compiled=compiled,

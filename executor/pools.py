@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from executor.client import Client
     from executor.options import Plan
-    from protocol.fields import Kind
+    from protocol.fields import Interrupt, Kind
     from protocol.limits import Limits
     from sandboxes.wasm.image import Compiled
 
@@ -36,21 +36,33 @@ SPECIAL_MAX: Final = 64
 PLAIN: Final = 1
 CELLS_MAX: Final = 1_024
 QUEUE_MAX_MAX: Final = 1_000_000
+SESSIONS_PER_CELL: Final = 32
+#: Each takes 4 mappings of a process, which has 65,530 by the kernel's default.
+SESSIONS_PER_CELL_MAX: Final = 16_000
 #: Warmed sandboxes in each cell: enough for the runs that come while one is being replaced.
 STOCK: Final = 3
 
 
 class Sizes(NamedTuple):
-    """How large each pool is: runs at once, spare cells, sandboxes in stock, and the queue."""
+    """How large each pool is: runs at once, spares, stock, the queue; how guests are ended."""
 
     cells: int
     spares: int
     stock: int
     queue_max: int
+    interrupt: Interrupt = "epoch"
+    sessions_per_cell: int = SESSIONS_PER_CELL
 
     @classmethod
     def of(
-        cls, cells: int | None, stock: int | None, queue_max: int, *, is_one_shot: bool
+        cls,
+        cells: int | None,
+        stock: int | None,
+        queue_max: int,
+        *,
+        sessions_per_cell: int = SESSIONS_PER_CELL,
+        interrupt: Interrupt = "epoch",
+        is_one_shot: bool,
     ) -> Sizes:
         """Return checked sizes; None for what is usual.
 
@@ -58,6 +70,8 @@ class Sizes(NamedTuple):
             cells: runs at the same time; None for one on each usable CPU.
             stock: sandboxes in each cell.
             queue_max: runs that may wait.
+            sessions_per_cell: sessions that one cell keeps.
+            interrupt: how guests are ended at their deadline.
             is_one_shot: for a command that runs once: nothing is kept ready for more.
 
         Raises:
@@ -70,6 +84,10 @@ class Sizes(NamedTuple):
             spares=0 if is_one_shot else 1,
             stock=count_of(stock, "stock", 1, CELLS_MAX),
             queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
+            interrupt=interrupt,
+            sessions_per_cell=count_of(
+                sessions_per_cell, "sessions_per_cell", 1, SESSIONS_PER_CELL_MAX
+            ),
         )
 
 
@@ -301,6 +319,7 @@ class Pools:
             preload=native.preload,
             single_use=given.single_use,
             slots=given.slots,
+            interrupt=sizes.interrupt,
         )
 
 

@@ -50,6 +50,8 @@ Text = Annotated[str, AtMost(65_536)]
 
 #: What a guest runs in.
 Kind = Literal["wasm", "process", "interpreter"]
+#: How a guest is ended at its deadline.
+Interrupt = Literal["epoch", "kill"]
 #: Runs that one cell has at hand at the same time.
 Slots = Annotated[int, Between(1, 64)]
 #: Directories in which native guests find modules, in order.

@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from protocol.fields import AtMost, Between, Bytes, Id, Kind, Libraries, Path, Preload, Slots
+from protocol.fields import (
+    AtMost,
+    Between,
+    Bytes,
+    Id,
+    Interrupt,
+    Kind,
+    Libraries,
+    Path,
+    Preload,
+    Slots,
+)
 from protocol.parts import Mount
 from protocol.structs import frozen
 
@@ -18,6 +29,7 @@ class DefinePool:
 
     What a run needs of the machine its cells must have been given: directories (`mounts`), room
     for files (`files_bytes`), compiled programs (`programs`). `on_demand`: no cell while idle.
+    `interrupt`: how a guest is ended at its deadline; `kill` means with its cell, and no sooner.
 
     `kind`: "wasm" for guests in WebAssembly, from the image; the others run the host's own Python
     and have no image: "process" gives a run a process of its own, "interpreter" an interpreter of
@@ -44,6 +56,7 @@ class DefinePool:
     preload: Preload = ()
     single_use: bool = False
     slots: Slots = 1
+    interrupt: Interrupt = "epoch"
 
 
 @frozen
@@ -69,3 +82,4 @@ class Setup:
     preload: Preload = ()
     single_use: bool = False
     slots: Slots = 1
+    interrupt: Interrupt = "epoch"

@@ -29,20 +29,18 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NoReturn, cast
 
 from protocol import VERSION_MAX, VERSION_MIN
 from protocol.errors import LocalProtocolError
-from protocol.frames import Buffer, Frame, FrameDecoder
+from protocol.frames import Frame
 from protocol.messages import (
-    LOOP_SENDS_CELL,
     CellHello,
     EndSession,
     Error,
     HostReply,
     Interrupt,
-    Message,
     Ready,
     Report,
     Run,
@@ -50,20 +48,19 @@ from protocol.messages import (
     Stdin,
     Verdict,
 )
-from protocol.reading import decode_frame, encode_message
+from protocol.reading import decode_frame
 from sandboxes.base import Backend, Ended, Order, Sandbox
 from sandboxes.cell_run import RunAtHand
-from sandboxes.errors import SandboxBroken
+from sandboxes.channel import Channel
+from sandboxes.errors import NoRoom, SandboxBroken
 
 CELL_FD = 3
 #: The kernel lets the main thread's stack grow to this, though it was started with less.
 GUEST_STACK_BYTES = 64 << 20
-READ_BYTES_MIN, READ_BYTES_MAX = 64 << 10, 4 << 20
 #: Guests yield to the supervisor loop: it is woken first when every core is busy.
 NICE = 5
 #: How often a run that may write files is measured.
 FILES_CHECK_S = 0.02
-SESSIONS_MAX = 16_384
 FAILURE_CHARS_MAX = 4_000
 
 
@@ -73,41 +70,8 @@ _SESSION_GONE = Ended(
 )
 
 
-class Channel:
-    """The cell's socket: one thread reads at a time, both send."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self._decoder = FrameDecoder(kinds=LOOP_SENDS_CELL)
-        self._send_lock = _thread.allocate_lock()
-
-    def receive(self) -> Iterator[Frame]:
-        """Block for one read and yield the frames it completes; ends the process at end of file."""
-        data = self.sock.recv(min(max(self._decoder.missing_bytes, READ_BYTES_MIN), READ_BYTES_MAX))
-        if not data:
-            os._exit(0)  # the supervisor is gone: nobody is left to run for
-        yield from self._decoder.feed(data)
-
-    def send(
-        self,
-        message: Message,
-        run_id: int = 0,
-        buffers: Sequence[Buffer] = (),
-        *,
-        then: Message | None = None,
-    ) -> None:
-        """Send one message whole, and one more that belongs to no run with it.
-
-        Blocks while the supervisor does not read.
-        """
-        parts: list[Buffer] = encode_message(message, run_id, buffers)
-        if then is not None:
-            parts += encode_message(then)
-        with self._send_lock:
-            if len(parts) > 1 and sum(len(part) for part in parts) < READ_BYTES_MIN:
-                parts = [b"".join(parts)]
-            for part in parts:
-                self.sock.sendall(part)
+def _lost(why: str) -> Ended:
+    return Ended(Verdict.CRASHED, error=Error("SandboxLost", why))
 
 
 class Cell:
@@ -123,6 +87,8 @@ class Cell:
         self._sessions: dict[int, Sandbox] = {}
         #: To be closed by the main thread, as whatever belongs to a sandbox.
         self._ended_sessions: deque[int] = deque()
+        #: Private memory, read while no run is at hand.
+        self._heap_bytes = 0
         #: The frames thread reads from `_begun` until it is woken, then gives `_reading` back.
         self._begun, self._reading = _thread.allocate_lock(), _thread.allocate_lock()
         self._begun.acquire()
@@ -214,6 +180,7 @@ class Cell:
         try:
             while self._refill():
                 pass
+            self._heap_bytes = self._backend.heap_bytes()
             self._say_ready()
             while True:
                 if self._at_hand is None:  # else the frames thread read it before it was woken
@@ -238,7 +205,15 @@ class Cell:
             self._end(run, _SESSION_GONE, start_us=0)
             self._reading.acquire()
             return
-        sandbox = self._sandbox_for(order)
+        try:
+            sandbox = self._sandbox_for(order)
+        except NoRoom as error:
+            if not self._sessions:
+                raise
+            # The sessions that it keeps are as good as before.
+            self._end(run, _lost(str(error)), start_us=0)
+            self._reading.acquire()
+            return
         with self._turn:
             run.begin(sandbox)
         start_us = (time.perf_counter_ns() - started) // 1_000
@@ -250,6 +225,7 @@ class Cell:
         else:
             self._sessions.pop(session, None)
             self._close(sandbox)
+        self._heap_bytes = self._backend.heap_bytes()
         self._reading.acquire()
         while not self._is_called() and self._refill():
             pass
@@ -273,8 +249,6 @@ class Cell:
         session = order.run.session
         if session and session in self._sessions:
             return self._sessions[session]
-        if len(self._sessions) >= SESSIONS_MAX:
-            raise SandboxBroken(f"over {SESSIONS_MAX} sessions in one cell")
         if self._backend.fits_stock(order.run):
             if self._stock:
                 return self._stock.popleft()
@@ -294,7 +268,12 @@ class Cell:
             sandbox.warm_up()
             self._stock.append(sandbox)
         elif len(self._stock) < self._setup.stock:
-            self._cold = self._backend.fresh()
+            try:
+                self._cold = self._backend.fresh()
+            except NoRoom:
+                if not self._sessions:
+                    raise
+                return False  # sessions have the room; a run waits for one to end
         else:
             return False
         return True
@@ -303,7 +282,8 @@ class Cell:
         self._channel.send(self._ready())
 
     def _ready(self) -> Ready:
-        return Ready(stock=len(self._stock), heap_bytes=self._backend.heap_bytes())
+        """Memory is that of before the run: just now its sandbox, soon to go, would count too."""
+        return Ready(stock=len(self._stock), heap_bytes=self._heap_bytes)
 
     @staticmethod
     def _close(sandbox: Sandbox | None) -> None:
@@ -328,12 +308,14 @@ def load(setup: Setup, meter_fds: Sequence[int]) -> Backend:
             raise SandboxBroken(f"no cell runs guests of kind {setup.kind!r}")
 
 
-def preload(kind: str, image_path: str, fuel: str, *programs: str) -> None:
+def preload(kind: str, image_path: str, fuel: str, interrupt: str, *programs: str) -> None:
     """Load in a zygote what its cells need; they have no files to load it from."""
     assert kind == "wasm"
     from sandboxes.wasm import backend
+    from sandboxes.wasm.engine import Settings
 
-    backend.preload(image_path, fuel=bool(fuel), programs=programs)
+    settings = Settings(fuel=bool(fuel), epoch=interrupt == "epoch")
+    backend.preload(image_path, settings, programs=programs)
 
 
 def open_meters(proc_fd: int) -> Sequence[int]:

@@ -44,7 +44,7 @@ from sandboxes.errors import SandboxBroken
 
 if TYPE_CHECKING:
     from protocol.frames import Frame
-    from sandboxes.cell import Channel
+    from sandboxes.channel import Channel
 
 #: An interrupted run is interrupted again after this: what a guest left to be done at its end is
 #: code of the guest as well.

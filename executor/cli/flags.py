@@ -135,6 +135,7 @@ PACKAGE = Flag(
 )
 NAME = Flag("--name", "call it this", metavar="NAME", variable="")
 PREIMPORT = Flag("--preimport", "a module to import", metavar="NAME", repeats=True, variable="")
+OPTIMIZE = Flag("--optimize", "merge and optimise its modules", variable="")
 ALL = Flag("--all", "also what is current", variable="")
 
 LIMIT_FLAGS = (TIMEOUT, MEMORY, FUEL, STDOUT_LIMIT, STDERR_LIMIT, VALUE_LIMIT, FILES_LIMIT)
@@ -144,7 +145,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     "run": (CODE, *LIMIT_FLAGS, *GIVE_FLAGS, OUT, RESULT, JAIL, JSON, QUIET, STDIN, RAW, HELP),
     "repl": (*LIMIT_FLAGS, *GIVE_FLAGS, JAIL, QUIET, RAW, HELP),
     "image": (HELP,),
-    "image build": (NAME, PACKAGE, PREIMPORT, QUIET, HELP),
+    "image build": (NAME, PACKAGE, PREIMPORT, OPTIMIZE, QUIET, HELP),
     "image list": (JSON, HELP),
     "image prune": (ALL, QUIET, HELP),
     "doctor": (JSON, HELP),

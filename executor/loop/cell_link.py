@@ -209,6 +209,7 @@ class CellLink:
             preload=self.pool.preload,
             single_use=self.pool.single_use,
             slots=self.pool.slots,
+            interrupt=self.pool.interrupt,
         )
 
     def _on_dead(self, _mask: int) -> None:

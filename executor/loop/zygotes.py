@@ -93,12 +93,22 @@ class _Zygote:
 class ZygoteSpawner:
     """Starts cells by asking zygotes for them."""
 
-    def __init__(self, *, python: str, library_path: str, jail: Jail) -> None:
-        """`library_path` is the folder that holds the wasmtime package; `jail` is for all cells."""
+    def __init__(
+        self, *, python: str, library_path: str, jail: Jail, sessions_per_cell: int = 0
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            python: the interpreter.
+            library_path: the folder that holds the wasmtime package.
+            jail: for all cells.
+            sessions_per_cell: that each of them has room for.
+        """
+        self._sessions_per_cell = sessions_per_cell
         self._python = python
         self._library_path = library_path
         self._jail = jail
-        self._zygotes: dict[tuple[str, bool, tuple[str, ...]], _Zygote] = {}
+        self._zygotes: dict[tuple[str, bool, str, tuple[str, ...]], _Zygote] = {}
         self._zygote_of: dict[int, _Zygote] = {}
         self._deaths: dict[int, Death] = {}
         self._selector: selectors.BaseSelector | None = None
@@ -167,12 +177,10 @@ class ZygoteSpawner:
             zygote.client = None
 
     def _zygote_for(self, pool: DefinePool) -> _Zygote:
-        key = pool.image_path, pool.fuel, pool.programs
+        key = pool.image_path, pool.fuel, pool.interrupt, pool.programs
         zygote = self._zygotes.get(key)
         if zygote is None:
-            recipe = _recipe(
-                self._jail, self._library_path, pool.image_path, pool.fuel, pool.programs
-            )
+            recipe = _recipe(self._jail, self._library_path, *key)
             zygote = _Zygote(recipe, Backoff(BackoffPolicy(), system_jitter))
             self._zygotes[key] = zygote
         return zygote
@@ -188,7 +196,12 @@ class ZygoteSpawner:
         for wanted in list(zygote.waiting.values()):
             del zygote.waiting[wanted.number]
             zygote.forking[wanted.number] = wanted
-            wish = wish_for(wanted.pool, wanted.spool_path, wanted.scratch_path)
+            wish = wish_for(
+                wanted.pool,
+                wanted.spool_path,
+                wanted.scratch_path,
+                sessions_bytes=self._sessions_per_cell * _size_of(wanted.pool.image_path),
+            )
             zygote.client.fork_cell(wanted.number, wish, wanted.theirs.fileno())
             wanted.theirs.close()
         self._watch(zygote)
@@ -299,6 +312,14 @@ def begin_ahead(image_path: str) -> None:
         _begun[recipe] = ZygoteClient.start(recipe, ahead=ahead)
 
 
+def _size_of(image_path: str) -> int:
+    """Return the size of an image, at least that of the memory a sandbox has from its beginning."""
+    try:
+        return os.stat(image_path).st_size
+    except OSError:
+        return 0  # its cells tell what is wrong with it
+
+
 #: Zygotes that were begun ahead, for the first loop that asks for such a one.
 _begun: dict[Recipe, ZygoteClient] = {}
 
@@ -308,12 +329,13 @@ def _recipe(
     library_path: str,
     image_path: str,
     fuel: bool = False,
+    interrupt: str = "epoch",
     programs: tuple[str, ...] = (),
 ) -> Recipe:
     return Recipe(
         jail=jail,
         preload="sandboxes.cell:preload",
-        preload_arguments=("wasm", image_path, "fuel" if fuel else "", *programs),
+        preload_arguments=("wasm", image_path, "fuel" if fuel else "", interrupt, *programs),
         meters="sandboxes.cell:open_meters",
         import_paths=(library_path,),
     )

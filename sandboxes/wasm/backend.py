@@ -30,14 +30,16 @@ class Loaded:
 
     __slots__ = ("engine", "export", "floor_bytes", "image", "image_path", "programs")
 
-    def __init__(self, image_path: str, *, fuel: bool, programs: Sequence[str] = ()) -> None:
+    def __init__(
+        self, image_path: str, settings: Settings, *, programs: Sequence[str] = ()
+    ) -> None:
         """Load wasmtime, make the engine and load the image.
 
         Raises:
             ImageError: wasmtime, the image or a program cannot be loaded; the text names the fix.
         """
         self.image_path = image_path
-        self.engine = Engine(binding.load(), Settings(fuel=fuel))
+        self.engine = Engine(binding.load(), settings)
         self.image = Component(self.engine, image_path, with_host=True)
         export = self.image.export(_RUN)
         if export is None:
@@ -121,13 +123,13 @@ class WasmBackend:
 _preloaded: list[Loaded] = []
 
 
-def preload(image_path: str, *, fuel: bool, programs: Sequence[str] = ()) -> None:
+def preload(image_path: str, settings: Settings, *, programs: Sequence[str] = ()) -> None:
     """Load an image for the cells that will be forked from this process.
 
     Raises:
         ImageError: wasmtime, the image or a program cannot be loaded.
     """
-    _preloaded[:] = [Loaded(image_path, fuel=fuel, programs=programs)]
+    _preloaded[:] = [Loaded(image_path, settings, programs=programs)]
 
 
 def load(setup: Setup, meters: Meters | None = None) -> WasmBackend:
@@ -136,10 +138,10 @@ def load(setup: Setup, meters: Meters | None = None) -> WasmBackend:
     Raises:
         ImageError: wasmtime or the image cannot be loaded.
     """
+    settings = Settings(fuel=setup.fuel, epoch=setup.interrupt == "epoch")
     for loaded in _preloaded:
-        fits = loaded.engine.settings.fuel == setup.fuel
-        if loaded.image_path == setup.image_path and fits:
+        if loaded.image_path == setup.image_path and loaded.engine.settings == settings:
             break
     else:
-        loaded = Loaded(setup.image_path, fuel=setup.fuel)
+        loaded = Loaded(setup.image_path, settings)
     return WasmBackend(setup, loaded, meters or Meters())
