@@ -85,7 +85,11 @@ def _close_open_connections() -> None:
 
 
 def start(
-    kind: IsolateKind, *, jail: JailKind = "none", spool_path: str | None = None
+    kind: IsolateKind,
+    *,
+    jail: JailKind = "none",
+    spool_path: str | None = None,
+    without: tuple[str, ...] = (),
 ) -> Connection:
     """Start a supervisor loop.
 
@@ -93,6 +97,7 @@ def start(
         kind: where it runs.
         jail: the kernel walls round each of its cells.
         spool_path: the spool folder of a loop that ended, to go on with; None for a new one.
+        without: walls of the jail that are left out, for audits.
 
     Raises:
         ValueError: `kind` is none of the three.
@@ -113,6 +118,7 @@ def start(
         library_path=library_path,
         spool_path=spool_path,
         jail=jail,
+        without=without,
     )
     ours, theirs = socket.socketpair()
     text = options.to_json()

@@ -22,12 +22,14 @@ class LoopOptions:
         python: the interpreter that cells run.
         library_path: the folder that holds the wasmtime package.
         spool_path: the supervisor's spool folder.
+        without: walls of the jail that are left out, for audits.
     """
 
     python: str
     library_path: str
     spool_path: str
     jail: str = "none"
+    without: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the options as text."""
@@ -47,7 +49,7 @@ def _spawner(options: LoopOptions) -> Spawner:
         return DirectSpawner(python=options.python, library_path=options.library_path)
     from executor.loop.zygotes import ZygoteSpawner, own_jail  # its walls are for those who ask
 
-    jail = own_jail(options.jail)
+    jail = own_jail(options.jail, options.without)
     return ZygoteSpawner(python=options.python, library_path=options.library_path, jail=jail)
 
 
