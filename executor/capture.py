@@ -1,14 +1,22 @@
-"""One stream of a run as the host takes it: bytes up to the limit, told to callbacks at once."""
+"""What a run says as the host takes it: streams up to their limits, entries and notes counted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from protocol.errors import RemoteProtocolError
+from protocol.limits import LOG_CHARS_MAX
+from protocol.messages import Log, Progress
 
 if TYPE_CHECKING:
     import codecs
     from collections.abc import Callable
 
     from executor.options import Stream
+
+
+#: As in the cell: entries and notes of one run.
+NOTES_MAX = 10_000
 
 
 class Capture:
@@ -61,3 +69,25 @@ class Capture:
         text = self._decoder.decode(data, final)
         if text and self._callback is not None:
             self._callback(text)
+
+
+class Notes:
+    """Counts the log entries and notes of progress of one run, as its cell has to."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._chars = 0
+
+    def take(self, message: Log | Progress) -> None:
+        """Count one more.
+
+        Raises:
+            RemoteProtocolError: an honest cell would not have sent it.
+        """
+        self._count += 1
+        if self._count > NOTES_MAX:
+            raise RemoteProtocolError(f"over {NOTES_MAX} log entries and notes")
+        if isinstance(message, Log):
+            self._chars += len(message.message) + sum(len(field.value) for field in message.fields)
+            if self._chars > LOG_CHARS_MAX:
+                raise RemoteProtocolError(f"over {LOG_CHARS_MAX} characters of log entries")

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from executor.capture import Capture
+from executor.capture import Capture, Notes
 from executor.errors import Refused, SessionLost, SupervisorLost
 from executor.outcome import Entry, Failure, Note, Outcome, Timings, Truncated, Usage
 from protocol.errors import BudgetExceeded, ProtocolError, RemoteProtocolError, printable
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
 #: What the reader thread delivers; an error ends the run.
 type Item = Frame | SupervisorLost | ProtocolError
 
-#: As in the cell: entries and notes of one run.
-NOTES_MAX = 10_000
-
 
 class Running:
     """One run, from its submission to its outcome."""
@@ -76,7 +73,7 @@ class Running:
         self._stdout = Capture("stdout", limits.stdout_bytes, plan.on_stdout, plan.on_output)
         self._stderr = Capture("stderr", limits.stderr_bytes, plan.on_stderr, plan.on_output)
         self._logs: list[Entry] = []
-        self._notes = 0
+        self._notes = Notes()
         self._queued_s = 0.0
         #: The pipe that the run was sent on last: cells of another loop have the same numbers.
         self.generation = 0
@@ -189,9 +186,7 @@ class Running:
             case Output() if len(buffers) != 1:
                 raise RemoteProtocolError("an output without its piece")
             case Log() | Progress():
-                self._notes += 1
-                if self._notes > NOTES_MAX:
-                    raise RemoteProtocolError(f"over {NOTES_MAX} log entries and notes")
+                self._notes.take(message)
             case HostCall() if self._calls is None or self._is_asked:
                 raise RemoteProtocolError("a host call out of turn")
             case StdinWanted() if self._feeder is None or self._is_asked:
