@@ -315,7 +315,8 @@ def _is_alone(attack: Attack) -> bool:
 
 def _control(lane: Lane, attack: Attack, around: Surroundings) -> Finding:
     """Run an attack where it has to bite."""
-    with Targets(around, attack) as targets:
+    in_sandbox = attack.control in (Control.WITHOUT, Control.OPENED)
+    with Targets(around, attack, is_native=not in_sandbox) as targets:
         match attack.control:
             case Control.NATIVE | Control.CARELESS:
                 seen = run_native(attack, targets)

@@ -12,13 +12,16 @@ import os
 import resource
 from typing import Final
 
-from sandboxes.jail import identity, no_new_privileges, parent_death
+from sandboxes.jail import capabilities, identity, kernel, no_new_privileges, parent_death
 
 OUTER_MEMORY_BYTES: Final = 1 << 30
 OUTER_CPU_S: Final = 10
 OUTER_FILE_BYTES: Final = 128 << 20
 OUTER_PROCESSES: Final = 128
 OUTER_DESCRIPTORS: Final = 512
+#: Source: linux/prctl.h, linux/capability.h (CAP_DAC_READ_SEARCH).
+_PR_SET_KEEPCAPS: Final = 8
+_MAY_READ: Final = 1 << 2
 #: The host and the heartbeats come first.
 NICE: Final = 10
 
@@ -41,17 +44,12 @@ def confine(parent: int) -> None:
     ):
         resource.setrlimit(number, (cap, cap))
     os.nice(NICE)
-    if os.getuid() == 0 and _can_others_read(os.__file__):
+    if os.getuid() == 0:
+        kernel.prctl(_PR_SET_KEEPCAPS, 1)
         identity.become(identity.PLAIN_UID)
+        # The library may lie where root alone can read it; to write there takes another one.
+        capabilities.keep_only(_MAY_READ)
         resource.setrlimit(resource.RLIMIT_NPROC, (OUTER_PROCESSES, OUTER_PROCESSES))
     parent_death.die_with_parent(parent)
     no_new_privileges.give_up()
 
-
-def _can_others_read(path: str) -> bool:
-    """Return whether the library would still be found by somebody who is not root."""
-    while path != "/":
-        path = os.path.dirname(path)
-        if not os.stat(path).st_mode & 0o001:
-            return False
-    return True

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import selectors
 import signal
@@ -19,16 +20,17 @@ import sys
 import time
 from typing import Any, Final
 
-from executor.audit.attack import Attack, Control
+from executor.audit.attack import Attack, Control, Harm
 from executor.audit.judges import Seen
 from executor.audit.targets import VARIABLE, Targets
 
 #: An attack that takes longer has had its chance.
 NATIVE_S: Final = 8.0
-OUTPUT_BYTES_MAX: Final = 32 << 20
+OUTPUT_BYTES_MAX: Final = 128 << 20
 #: Heartbeats of the control of liveness: how often, and for how long.
 BEAT_S: Final = 0.1
 BEATS: Final = 12
+_ERROR: Final = re.compile(r"[\w.]+(Error|Exception|Exit|Interrupt)\b")
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _BEGIN: Final = """\
@@ -47,6 +49,13 @@ result = None
 _RUN: Final = """
 _code = compile({source!r}, "main.py", "exec", dont_inherit=True)
 exec(_code, globals())
+"""
+#: As a careful host runs a guest in its own process, where that is taken for enough.
+_GUARDED: Final = """
+try:
+    exec(compile({source!r}, "main.py", "exec", dont_inherit=True), globals())
+except Exception:
+    pass
 """
 #: What a host must not do with what a guest gave it.
 _BELIEVE: Final = """
@@ -93,9 +102,10 @@ def run_native(attack: Attack, targets: Targets) -> Seen:
     """Run an attack's guests in one process without any wall, and say what came of it."""
     told = targets.told(mount=targets.mount, start=targets.base)
     mark = secrets.token_hex(16)
-    text = begin(told) + _RUN.format(source=attack.guest)
+    run = _GUARDED if attack.harm is Harm.BROKE else _RUN
+    text = begin(told) + run.format(source=attack.guest)
     if attack.then:
-        text += _RUN.format(source=attack.then)
+        text += run.format(source=attack.then)
     if attack.control is Control.CARELESS:
         text += _BELIEVE
     process = start(text + _END.format(mark=mark), targets)
@@ -105,6 +115,8 @@ def run_native(attack: Attack, targets: Targets) -> Seen:
     return Seen(
         text=said.replace(mark, ""),
         verdict=_how(process.returncode, ended=ended),
+        error="" if came_to_its_end else last_error(said),
+        grew_bytes=len(output),  # a host that keeps what comes holds this much
         broke="" if came_to_its_end or not ended else "the process that ran it died",
     )
 
@@ -194,6 +206,14 @@ def kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     assert process.stdout is not None
     process.stdout.close()
+
+
+def last_error(said: str) -> str:
+    """Return the last line of a traceback, "" if there is none."""
+    if "Traceback" not in said:
+        return ""
+    line = said.rstrip().rpartition("\n")[2]
+    return line if _ERROR.match(line) else ""
 
 
 def _how(code: int, *, ended: bool) -> str:

@@ -1,6 +1,8 @@
 """Whether an attack bit: what was seen from outside, against what must not be.
 
-Rule: pure but for looking at the targets; the same judge looks at a sandbox and at a control.
+Rule 1: evidence never quotes what a guest said, which may be anything that the host has; it names
+        what came out, and the error that ended the guest.
+Rule 2: pure but for looking at the targets; the same judge looks at a sandbox and at a control.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ class Seen:
     Args:
         text: everything that came out of the guest, or of the second one where there are two.
         verdict: how the run ended, in a word.
+        error: class and text of what ended the guest, if it was an error.
         stream_bytes: of each stream or sort of output, how much came out.
         outlived: it was still at hand when the time of its deadline and `LATE_S` was over.
         broke: what of the host's suffered, "" if nothing did.
@@ -39,6 +42,7 @@ class Seen:
 
     text: str = ""
     verdict: str = ""
+    error: str = ""
     stream_bytes: dict[str, int] = field(default_factory=dict)
     outlived: bool = False
     broke: str = ""
@@ -61,8 +65,7 @@ def judge(attack: Attack, seen: Seen, targets: Targets) -> Finding:
     bit, what = _look(attack, seen, targets)
     if not bit:
         what = f"no harm ({what})"
-    said = " ".join(seen.text.split())
-    parts = [what, f"the run ended as {seen.verdict}" if seen.verdict else "", said and f"it said: {said}"]
+    parts = [what, f"the run ended as {seen.verdict}" if seen.verdict else "", seen.error]
     return Finding(bit, targets.hide("; ".join(part for part in parts if part)))
 
 

@@ -231,6 +231,7 @@ def _of(outcome: Outcome) -> Seen:
     return Seen(
         text="\n".join(part for part in parts if part),
         verdict=outcome.verdict.value,
+        error="" if error is None else f"{error.name}: {error.message}",
         stream_bytes={
             "stdout_bytes": len(outcome.stdout_raw),
             "stderr_bytes": len(outcome.stderr_raw),

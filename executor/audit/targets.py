@@ -17,6 +17,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -27,7 +28,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from executor.audit.attack import CLAIM, Attack
-from protocol.errors import printable
 from sandboxes.jail.identity import PLAIN_UID
 from sandboxes.jail.probes.listeners import Listeners
 
@@ -64,7 +64,7 @@ class Secrets:
         for secret, name in self._texts.items():
             for form in _forms(secret):
                 text = text.replace(form, f"[{name}]")
-        text = printable(" ".join(text.split()))
+        text = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
         return text if len(text) <= EVIDENCE_CHARS_MAX else f"{text[:EVIDENCE_CHARS_MAX]}..."
 
 
@@ -106,7 +106,17 @@ class Surroundings:
 class Targets:
     """What one attack may attack. A context manager."""
 
-    def __init__(self, around: Surroundings, attack: Attack) -> None:
+    def __init__(
+        self, around: Surroundings, attack: Attack, *, is_native: bool = False
+    ) -> None:
+        """Make them.
+
+        Args:
+            around: what they have in common with others.
+            attack: whose they are.
+            is_native: for a guest without a sandbox, which is no root and has no mounts: what the
+                host would mount for it belongs to it.
+        """
         self._undo = contextlib.ExitStack()
         self.around = around
         self.secrets = Secrets()
@@ -123,12 +133,15 @@ class Targets:
         write(os.path.join(self.mount, "file"), MOUNTED, 0o644)
         os.symlink(self.file, os.path.join(self.mount, "link-out"))
         if _IS_ROOT:  # whoever attacks owns them: it is walls that hold, and not modes of files
-            for path in (self.canary, self.file, self.mount, os.path.join(self.mount, "file")):
+            owned = [] if attack.hole is not None and attack.hole.mount else [self.canary, self.file]
+            if is_native:
+                owned += [self.mount, os.path.join(self.mount, "file")]
+            for path in owned:
                 os.chown(path, PLAIN_UID, PLAIN_UID)
         self._listeners: Listeners | None = None
         self._sentinel: subprocess.Popen[bytes] | None = None
         text = attack.guest + attack.then
-        if any(f'target["{name}"]' in text for name in _ADDRESSES):
+        if _ADDRESS.search(text):
             self._listeners = self._undo.enter_context(Listeners(self.base))
         if 'target["sentinel"]' in text:
             self._sentinel = _start_sentinel()
@@ -157,6 +170,10 @@ class Targets:
             "mount": mount,
             "mount_source": self.mount,
             "start": start,
+            "mounts": [],
+            "protected": [],
+            "planted": [],
+            "planted_dirs": [],
             "variable": VARIABLE,
             "descriptor": self.around.leak,
             "host_pid": os.getpid(),
@@ -237,7 +254,7 @@ class Targets:
         return self.secrets.hide(self.around.secrets.hide(text))
 
 
-_ADDRESSES: Final = ("tcp", "tcp6", "udp", "unix", "abstract", "datagram")
+_ADDRESS: Final = re.compile(r"target\[.(tcp6?|udp|unix|abstract|datagram).\]")
 
 
 def _start_sentinel() -> subprocess.Popen[bytes]:
@@ -245,6 +262,8 @@ def _start_sentinel() -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603 - a program of the system, our own argument
         [sleep, _SLEEP_S],
         user=PLAIN_UID if _IS_ROOT else None,
+        group=PLAIN_UID if _IS_ROOT else None,
+        extra_groups=() if _IS_ROOT else None,
         start_new_session=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""Read a file of the host by its absolute path."""
+"""Read a file of the host by its absolute path"""
 
 from executor.audit.attack import Attack, Harm
 

@@ -1,0 +1,17 @@
+"""Take memory in one piece"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 32 << 20},
+    taken_bytes=96 << 20,
+    guest="""
+import host
+
+room = bytearray(b"x") * (100 << 20)
+host.weigh()
+""",
+)

@@ -1,0 +1,17 @@
+"""Take memory by a dictionary"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 32 << 20},
+    taken_bytes=96 << 20,
+    guest="""
+import host
+
+table = {at: str(at) for at in range(1_000_000)}
+host.weigh()
+""",
+)
