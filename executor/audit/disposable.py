@@ -43,6 +43,16 @@ host = types.ModuleType("host")
 host.__getattr__ = lambda name: lambda *args, **kwargs: None
 sys.modules["host"] = host
 sys.argv = ["main.py"]
+class _Wire(types.ModuleType):
+    pack_reply = staticmethod(lambda reply: "{{}}")
+class _Ports(types.ModuleType):
+    said = []
+    def emit(self, kind, text):
+        self.said.append((kind, text))
+    def call(self, name, payload):
+        self.said.append((name, payload))
+        return ""
+sys.modules["guest.wire"], sys.modules["guest.ports"] = _Wire("wire"), _Ports("ports")
 target = {target!r}
 result = None
 """
@@ -77,6 +87,36 @@ for _act in (
     except BaseException:
         pass
 """
+#: What a cell must not do with what a guest says to it.
+_TRUST: Final = """
+import base64, io, json, os, pickle, sys
+def _pieces(text):
+    line, _, rest = text.partition("\\n")
+    header = json.loads(line)
+    for entry in header.get("pieces", ()):
+        if isinstance(entry, list):
+            with open(entry[0], "rb") as file:
+                file.seek(entry[2])
+                yield file.read(entry[1])
+        else:
+            room = bytearray(abs(entry))
+            piece, rest = rest[: len(room)], rest[len(room) :]
+            yield base64.b64decode(piece, validate=True) if entry < 0 else piece.encode()
+    if "verdict" in header:
+        header["verdict"].upper()
+        int(header.get("cpu_us", 0))
+for _name, _text in sys.modules["guest.ports"].said:
+    if isinstance(_name, str):
+        [_arguments] = _pieces(_text)
+        getattr(os, _name)(*json.loads(_arguments)[0])
+    else:
+        _level, _logger, _message, _fields = json.loads(_text)
+        print({2: _logger}[_name], _message.strip())
+for _piece in _pieces(sys.modules["guest.wire"].pack_reply(None)):
+    print(_piece)
+    if _piece[:1] == b"\\x80":
+        pickle.loads(_piece)
+"""
 _END: Final = """
 import os, sys
 sys.stdout.flush()
@@ -107,7 +147,7 @@ def run_native(attack: Attack, targets: Targets) -> Seen:
     if attack.then:
         text += run.format(source=attack.then)
     if attack.control is Control.CARELESS:
-        text += _BELIEVE
+        text += _BELIEVE if attack.result else _TRUST
     process = start(text + _END.format(mark=mark), targets)
     output, ended = read(process, NATIVE_S)
     said = output.decode("utf-8", "replace")

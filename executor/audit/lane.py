@@ -90,7 +90,8 @@ class Lane:
         """Give the supervisor that an attack is run on."""
         settings: dict[str, Any] = {}
         if attack.lies:
-            settings["lies"] = as_text(attack.lies, attack.times)
+            # Inline: no spare, so that the first cell, which lies, is the one that has the run.
+            settings |= {"lies": as_text(attack.lies, attack.times), "isolate": "inline"}
         elif kernel := kernel_walls(down - self._without):
             settings["without"] = kernel | kernel_walls(self._without)
         if attack.harm is Harm.LATE:

@@ -2,8 +2,8 @@
 
     liars.py ROOT TIMES LIE...    answers each run with the bytes of the lies
 
-The first cell of a supervisor lies, those after it say that all is well: so the run after a lie
-shows whether the lie did any harm.
+The first cell of a supervisor lies about its first run; of all others it is said that they are
+well. So the run after a lie shows whether the lie did any harm.
 
 Rule: nothing of a real cell is in it but the frames, as an attacker who owns one has them.
 """
@@ -68,6 +68,7 @@ def lie(lies: list[bytes], times: int) -> None:
                     for _ in range(times):
                         sock.sendall(said)
                     sock.sendall(ready)
+                    lies, times = [frame(Done, done())], 1
 
 
 if __name__ == "__main__":

@@ -11,9 +11,12 @@ import os
 
 
 def places():
-    for name in os.listdir("/"):
-        if name not in ("proc", "sys", "dev"):
-            yield "/" + name
+    try:
+        for name in os.listdir("/"):
+            if name not in ("proc", "sys", "dev"):
+                yield "/" + name
+    except OSError:
+        pass
     yield from target["mounts"]
 
 

@@ -6,8 +6,8 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-674", "CWE-400"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 32 << 20},
-    taken_bytes=96 << 20,
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
     guest="""
 import host
 
@@ -25,6 +25,6 @@ def descend(depth):
     return room
 
 
-descend(1000)
+descend(680)
 """,
 )

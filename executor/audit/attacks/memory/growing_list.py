@@ -6,13 +6,13 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-400", "CWE-789"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 32 << 20},
-    taken_bytes=96 << 20,
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
     guest="""
 import host
 
 rooms = []
-for _ in range(100):
+for _ in range(66):
     rooms.append(bytearray(b"x") * (1 << 20))
 host.weigh()
 """,

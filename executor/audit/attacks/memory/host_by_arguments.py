@@ -7,12 +7,12 @@ ATTACK = Attack(
     harm=Harm.GREW,
     references=("CWE-770", "CWE-789"),
     walls=(Limit.MEMORY,),
-    limits={},
-    taken_bytes=90 << 20,
+    limits={"memory_bytes": 32 << 20},
+    taken_bytes=40 << 20,
     options={"functions": holes.only(holes.echo)},
     guest="""
 import host
 
-host.echo(b"x" * (96 << 20))
+host.echo(b"x" * (44 << 20))
 """,
 )

@@ -1,17 +1,16 @@
 """Fill the host's memory by log entries"""
 
-from executor.audit.attack import Attack, Harm, Limit
+from executor.audit.attack import Attack, Harm
 
 ATTACK = Attack(
     harm=Harm.GREW,
-    references=("CWE-770", "CWE-789"),
-    walls=(Limit.STREAMS,),
-    limits={"stderr_bytes": 1 << 20},
-    taken_bytes=90 << 20,
+    references=("CWE-770", "CWE-779"),
+    taken_bytes=60 << 20,
     guest="""
 import logging
 
-for at in range(2_000):
-    logging.warning("x" * 60_000)
+text = "x" * 60_000
+for at in range(1_100):
+    logging.warning(text)
 """,
 )

@@ -7,11 +7,11 @@ ATTACK = Attack(
     references=("CWE-770", "CWE-789"),
     walls=(Limit.STREAMS,),
     limits={"stdout_bytes": 1 << 20},
-    taken_bytes=90 << 20,
+    taken_bytes=40 << 20,
     guest="""
 import sys
 
-for _ in range(100):
+for _ in range(44):
     sys.stdout.write("x" * (1 << 20))
 """,
 )

@@ -7,9 +7,9 @@ ATTACK = Attack(
     references=("CWE-770", "CWE-789"),
     walls=(Limit.VALUE,),
     limits={"value_bytes": 1 << 20, "memory_bytes": "512MiB"},
-    taken_bytes=90 << 20,
+    taken_bytes=40 << 20,
     result="result",
     guest="""
-result = list(range(3_000_000))
+result = list(range(2_000_000))
 """,
 )

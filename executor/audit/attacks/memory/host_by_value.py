@@ -7,9 +7,9 @@ ATTACK = Attack(
     references=("CWE-770", "CWE-789"),
     walls=(Limit.VALUE,),
     limits={"value_bytes": 1 << 20, "memory_bytes": "512MiB"},
-    taken_bytes=90 << 20,
+    taken_bytes=40 << 20,
     result="result",
     guest="""
-result = b"x" * (96 << 20)
+result = b"x" * (44 << 20)
 """,
 )

@@ -6,12 +6,12 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-789", "CVE-2020-10735"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 32 << 20},
-    taken_bytes=96 << 20,
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
     guest="""
 import host
 
-number = 1 << (100 * 8 << 20)
+number = 1 << (66 * 8 << 20)
 host.weigh()
 """,
 )

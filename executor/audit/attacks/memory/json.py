@@ -6,14 +6,14 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-400", "CWE-770"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 32 << 20},
-    taken_bytes=96 << 20,
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
     guest="""
 import host
 
 import json
 
-rooms = [json.loads("[" + "[]," * 200_000 + "[]]") for _ in range(8)]
+rooms = [json.loads("[" + "[]," * 200_000 + "[]]") for _ in range(10)]
 host.weigh()
 """,
 )

@@ -6,12 +6,12 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-789", "CWE-134"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 32 << 20},
-    taken_bytes=96 << 20,
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
     guest="""
 import host
 
-text = "%0104857600d" % 1
+text = "%069206016d" % 1
 host.weigh()
 """,
 )

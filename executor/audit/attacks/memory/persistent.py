@@ -6,14 +6,14 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-400", "CWE-789"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 32 << 20},
-    taken_bytes=96 << 20,
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
     guest="""
 import host
 
 rooms = []
 size = 64 << 20
-while size > 4096 and sum(map(len, rooms)) < 110 << 20:
+while size > 4096 and sum(map(len, rooms)) < 66 << 20:
     try:
         rooms.append(bytearray(b"x") * size)
     except MemoryError:

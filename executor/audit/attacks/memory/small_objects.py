@@ -6,13 +6,13 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-400", "CWE-789"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 32 << 20},
-    taken_bytes=96 << 20,
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
     guest="""
 import host
 
 link = None
-for at in range(1_500_000):
+for at in range(900_000):
     link = (at, link)
 host.weigh()
 """,

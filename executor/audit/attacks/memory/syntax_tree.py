@@ -6,14 +6,14 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-400", "CWE-674"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 32 << 20},
-    taken_bytes=96 << 20,
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
     guest="""
 import host
 
 import ast
 
-tree = ast.parse("x = [" + "1, " * 400_000 + "]")
+tree = ast.parse("x = [" + "1, " * 300_000 + "]")
 host.weigh()
 """,
 )

@@ -6,13 +6,13 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-400", "CWE-789"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 32 << 20},
-    taken_bytes=96 << 20,
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
     guest="""
 import host
 
 text = "x" * 1024
-while len(text) < 100 << 20:
+while len(text) < 60 << 20:
     text += text
 host.weigh()
 """,
