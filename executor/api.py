@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from executor.handle import RunHandle
-    from executor.isolate import IsolateKind
+    from executor.isolate import Connection, IsolateKind
     from executor.keeper import Keeper
     from executor.kinds import Reuse
     from executor.launch import Launcher
@@ -410,10 +410,23 @@ class Supervisor:
             self._image,
             self._choice,
             sizes=self._sizes,
-            isolate=self._isolate,
-            jail=self._jail,
+            start=self._start_loop,
+            is_one_shot=self._isolate == "inline",
+            is_jailed=self._jail != "none",
             defaults=self._defaults,
             link=self._link,
+        )
+
+    def _start_loop(self, spool_path: str | None) -> Connection:
+        """Start the loop; audits start it with a wall left out, or with cells that lie."""
+        from executor import isolate
+
+        return isolate.start(
+            self._isolate,
+            jail=self._jail,
+            spool_path=spool_path,
+            door=self._link.new_door() if self._link else None,
+            sessions_per_cell=self._sizes.sessions_per_cell,
         )
 
     def __repr__(self) -> str:

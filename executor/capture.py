@@ -1,14 +1,22 @@
-"""What a run gives its host as bytes: a stream up to its limit, and files by their names."""
+"""What a run says as the host takes it: streams up to their limits, entries and notes counted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from protocol.errors import RemoteProtocolError
+from protocol.limits import LOG_CHARS_MAX
+from protocol.messages import Log, Progress
 
 if TYPE_CHECKING:
     import codecs
     from collections.abc import Callable
 
     from executor.options import Stream
+
+
+#: As in the cell: entries and notes of one run.
+NOTES_MAX = 10_000
 
 
 class Capture:
@@ -66,3 +74,25 @@ class Capture:
 def is_plain(name: str) -> bool:
     """Return whether a file of that name stays in the folder that a host writes it to."""
     return "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))
+
+
+class Notes:
+    """Counts the log entries and notes of progress of one run, as its cell has to."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._chars = 0
+
+    def take(self, message: Log | Progress) -> None:
+        """Count one more.
+
+        Raises:
+            RemoteProtocolError: an honest cell would not have sent it.
+        """
+        self._count += 1
+        if self._count > NOTES_MAX:
+            raise RemoteProtocolError(f"over {NOTES_MAX} log entries and notes")
+        if isinstance(message, Log):
+            self._chars += len(message.message) + sum(len(field.value) for field in message.fields)
+            if self._chars > LOG_CHARS_MAX:
+                raise RemoteProtocolError(f"over {LOG_CHARS_MAX} characters of log entries")

@@ -91,6 +91,7 @@ def start(
     spool_path: str | None = None,
     door: socket.socket | None = None,
     sessions_per_cell: int = 32,
+    without: tuple[str, ...] = (),
 ) -> Connection:
     """Start a supervisor loop.
 
@@ -100,6 +101,7 @@ def start(
         spool_path: the spool folder of a loop that ended, to go on with; None for a new one.
         door: where pipes to links come from, one after another; the loop's from now on.
         sessions_per_cell: that one cell keeps at most.
+        without: walls of the jail that are left out, for audits.
 
     Raises:
         ValueError: `kind` is none of the three.
@@ -122,6 +124,7 @@ def start(
         jail=jail,
         door_fd=-1 if door is None else door.fileno(),
         sessions_per_cell=sessions_per_cell,
+        without=without,
     )
     ours, wait = launch(kind, "executor.loop.main", options.to_json(), door=door)
     return Connection(ours, options.spool_path, wait)

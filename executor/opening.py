@@ -8,19 +8,19 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from executor import isolate as isolates
 from executor.errors import translated
 from executor.images import compiled_image, native_image
 from executor.keeper import Keeper
 from sandboxes.errors import SandboxError
 
 if TYPE_CHECKING:
-    from executor.isolate import IsolateKind
+    from collections.abc import Callable
+
+    from executor.isolate import Connection
     from executor.kinds import Choice
     from executor.link.keeper import LinkKeeper
     from executor.options import Defaults
     from executor.pools import Sizes
-    from sandboxes.guarantees import Strength
     from sandboxes.wasm.image import Image
 
 
@@ -30,8 +30,9 @@ def open_keeper(
     *,
     sizes: Sizes,
     defaults: Defaults,
-    isolate: IsolateKind,
-    jail: Strength,
+    start: Callable[[str | None], Connection],
+    is_one_shot: bool,
+    is_jailed: bool,
     link: LinkKeeper | None,
 ) -> Keeper:
     """Start a loop with the pool of plain runs, and return what keeps it.
@@ -41,8 +42,9 @@ def open_keeper(
         choice: the kind of sandbox of plain runs, their tenant, who has a cell.
         sizes: of each pool.
         defaults: of plain runs.
-        isolate: where the loop runs.
-        jail: the walls round each cell.
+        start: starts the loop on a spool folder, or on a new one for None.
+        is_one_shot: for a command that runs once.
+        is_jailed: cells have kernel walls.
         link: to other machines, if there is one.
 
     Raises:
@@ -51,7 +53,7 @@ def open_keeper(
         SupervisorLost: the loop cannot be started.
     """
     compiled = functools.partial(
-        compiled_image, image, epoch=sizes.interrupt == "epoch", is_quick=isolate == "inline"
+        compiled_image, image, epoch=sizes.interrupt == "epoch", is_quick=is_one_shot
     )
     native = functools.cache(functools.partial(native_image, image))
     limits = defaults.limits
@@ -61,20 +63,14 @@ def open_keeper(
         else:
             native()
         keeper = Keeper(
-            lambda spool_path: isolates.start(
-                isolate,
-                jail=jail,
-                spool_path=spool_path,
-                door=link.new_door() if link else None,
-                sessions_per_cell=sizes.sessions_per_cell,
-            ),
-            checked=isolate != "inline",
+            start,
+            checked=not is_one_shot,
             compiled=compiled,
             native=native,
             choice=choice,
             sizes=sizes,
             limits=limits,
-            is_jailed=jail != "none",
+            is_jailed=is_jailed,
             on_up=link.loop_up if link else lambda: None,
         )
         if link is not None:

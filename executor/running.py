@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from executor.capture import Capture, is_plain
+from executor.capture import Capture, Notes, is_plain
 from executor.errors import Refused, SessionLost, SupervisorLost
 from executor.outcome import Entry, Failure, Note, Outcome, Timings, Truncated, Usage
 from protocol.errors import BudgetExceeded, ProtocolError, RemoteProtocolError, printable
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 
 #: What the reader thread delivers; an error ends the run.
 type Item = Frame | SupervisorLost | ProtocolError
-
-#: As in the cell: entries and notes of one run.
-NOTES_MAX = 10_000
 
 
 class Running:
@@ -87,7 +84,7 @@ class Running:
         self._stdout = Capture("stdout", limits.stdout_bytes, plan.on_stdout, plan.on_output)
         self._stderr = Capture("stderr", limits.stderr_bytes, plan.on_stderr, plan.on_output)
         self._logs: list[Entry] = []
-        self._notes = 0
+        self._notes = Notes()
 
     @property
     def run_id(self) -> int:
@@ -192,9 +189,7 @@ class Running:
             case Output() if len(buffers) != 1:
                 raise RemoteProtocolError("an output without its piece")
             case Log() | Progress():
-                self._notes += 1
-                if self._notes > NOTES_MAX:
-                    raise RemoteProtocolError(f"over {NOTES_MAX} log entries and notes")
+                self._notes.take(message)
             case HostCall() if self._calls is None or self._is_asked:
                 raise RemoteProtocolError("a host call out of turn")
             case StdinWanted() if self._feeder is None or self._is_asked:

@@ -21,6 +21,8 @@ VALUE_BYTES_MAX = 1 * GIB
 FILES_BYTES_MAX = 16 * GIB
 HOST_CALLS_MAX = 10_000_000
 FUEL_MAX = 2**53 - 1
+#: Text of all log entries of one run together: the host keeps them until it has the outcome.
+LOG_CHARS_MAX = 8 * MIB
 
 _UNITS = {
     "": 1,

@@ -13,6 +13,7 @@ from queue import SimpleQueue
 
 from protocol.errors import LocalProtocolError
 from protocol.frames import Buffer
+from protocol.limits import LOG_CHARS_MAX
 from protocol.messages import (
     Done,
     Error,
@@ -89,6 +90,7 @@ class RunAtHand:
             "stderr": _Capture(self.limits.stderr_bytes),
         }
         self._notes = 0
+        self._log_chars = 0
         self._replies: SimpleQueue[tuple[HostReply, list[bytes]] | None] = SimpleQueue()
         self._stdin: SimpleQueue[tuple[bytes, bool] | None] = SimpleQueue()
         self._stdin_wanted = False
@@ -171,8 +173,10 @@ class RunAtHand:
                 for name, text in list(fields.items())[:FIELDS_MAX]
             )
             level = min(max(level, 0), 1_000)
-            text = message[:LOG_TEXT_CHARS_MAX]
-            self._send(Log(level, logger[:NAME_CHARS_MAX], text, entries), self.run_id, ())
+            entry = Log(level, logger[:NAME_CHARS_MAX], message[:LOG_TEXT_CHARS_MAX], entries)
+            self._log_chars += len(entry.message) + sum(len(field.value) for field in entries)
+            if self._log_chars <= LOG_CHARS_MAX:
+                self._send(entry, self.run_id, ())
 
     def progress(self, permille: int, message: str) -> None:
         """Send one note of progress."""

@@ -26,6 +26,7 @@ class LoopOptions:
         spool_path: the supervisor's spool folder.
         door_fd: where pipes to links come from; -1 where there are none.
         sessions_per_cell: that one cell keeps at most.
+        without: walls of the jail that are left out, for audits.
     """
 
     python: str
@@ -34,6 +35,7 @@ class LoopOptions:
     jail: str = "none"
     door_fd: int = -1
     sessions_per_cell: int = 32
+    without: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return the options as text."""
@@ -65,7 +67,7 @@ def _spawner(options: LoopOptions) -> Spawner:
         return DirectSpawner(python=options.python, library_path=options.library_path)
     from executor.loop.zygotes import ZygoteSpawner, own_jail  # its walls are for those who ask
 
-    jail = own_jail(options.jail)
+    jail = own_jail(options.jail, options.without)
     return ZygoteSpawner(
         python=options.python,
         library_path=options.library_path,

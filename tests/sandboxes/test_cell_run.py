@@ -9,6 +9,7 @@ import pytest
 
 from protocol.errors import LocalProtocolError
 from protocol.frames import Buffer
+from protocol.limits import LOG_CHARS_MAX
 from protocol.messages import (
     Error,
     HostCall,
@@ -280,6 +281,20 @@ def test_a_log_entry_is_clipped_to_what_the_protocol_allows() -> None:
     assert (entry.level, len(entry.logger), len(entry.message)) == (0, 256, 65_536)
     assert len(entry.fields) == 64
     assert all(len(f.name) <= 256 and len(f.value) <= 4_096 for f in entry.fields)
+
+
+def test_log_entries_over_the_cap_on_all_of_their_text_are_dropped() -> None:
+    wire = Wire()
+    run = a_run(wire)
+    full = LOG_CHARS_MAX // 65_536
+    for _ in range(full - 1):
+        run.log(20, "guest", "m" * 65_536, {})
+    run.log(20, "guest", "m" * 65_532, {"name": "four"})  # at the cap
+    run.log(20, "guest", "m", {})  # one past it
+    run.progress(1, "notes are not kept by the host")
+
+    assert len(wire.sent) == full + 1
+    assert isinstance(wire.sent[-1][0], Progress)
 
 
 def test_the_cell_counts_for_itself_what_the_sandbox_might_miscount() -> None:

@@ -14,6 +14,7 @@ import pytest
 from executor import Limits, SessionLost, SupervisorLost, Verdict, launch as launching
 from executor.options import Defaults, Plan, make_plan
 from protocol.frames import encode_frame
+from protocol.limits import LOG_CHARS_MAX
 from protocol.messages import (
     KINDS,
     Cancel,
@@ -28,6 +29,7 @@ from protocol.messages import (
     Placed,
     Progress,
     StdinWanted,
+    Variable,
 )
 from protocol.values import encode
 from tests.executor.api.host import PATIENCE_S, Host
@@ -169,6 +171,18 @@ def test_log_entries_and_notes_are_counted_here_too(
     host.peer.say(Done(Verdict.OK), handle.run_id)
 
     assert handle.result(PATIENCE_S).verdict is verdict
+
+
+@pytest.mark.parametrize(("extra", "verdict"), [(0, Verdict.OK), (1, Verdict.CRASHED)])
+def test_the_text_of_all_log_entries_is_counted_here_too(
+    host: Host, extra: int, verdict: Verdict
+) -> None:
+    full = LOG_CHARS_MAX // 65_536
+    last = Log(20, "", "m" * (65_535 + extra), (Variable("n", "v"),))
+
+    outcome = host.run(*[Log(20, "", "m" * 65_536)] * (full - 1), last, Done(Verdict.OK))
+
+    assert outcome.verdict is verdict
 
 
 def offered(host: Host, **options: Any) -> tuple[Any, int]:

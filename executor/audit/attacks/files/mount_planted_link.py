@@ -1,0 +1,16 @@
+"""Plant a relative link in a mounted directory and follow it out"""
+
+from executor.audit.attack import Attack, Harm
+
+ATTACK = Attack(
+    harm=Harm.SECRET,
+    references=("CWE-59", "CWE-61"),
+    mount="rw",
+    guest="""
+import os
+
+os.symlink("../canary/secret", target["mount"] + "/planted")
+with open(target["mount"] + "/planted") as file:
+    print(file.read())
+""",
+)

@@ -1,0 +1,14 @@
+"""Create a file in a read-only mount"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.CHANGED,
+    references=("CWE-732", "CWE-285"),
+    mount="ro",
+    walls=(Limit.READ_ONLY,),
+    guest="""
+with open(target["mount"] + "/created", "x") as file:
+    file.write("created")
+""",
+)

@@ -1,0 +1,14 @@
+"""Starve heartbeats and deadlines by writing files"""
+
+from executor.audit.attack import Attack, Harm
+
+ATTACK = Attack(
+    harm=Harm.LATE,
+    references=("CWE-400", "CWE-667"),
+    options={"keep_files": True},
+    guest="""
+while True:
+    with open("file", "wb") as file:
+        file.write(b"x" * 100_000)
+""",
+)

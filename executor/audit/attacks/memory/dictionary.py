@@ -1,0 +1,17 @@
+"""Take memory by a dictionary"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+table = {at: str(at) for at in range(800_000)}
+host.weigh()
+""",
+)

@@ -1,0 +1,30 @@
+"""Take memory by frames of a deep recursion"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-674", "CWE-400"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+import sys
+
+sys.setrecursionlimit(10**6)
+
+
+def descend(depth):
+    room = bytearray(b"x") * 100_000
+    if depth:
+        descend(depth - 1)
+    else:
+        host.weigh()
+    return room
+
+
+descend(680)
+""",
+)

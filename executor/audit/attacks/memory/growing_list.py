@@ -1,0 +1,19 @@
+"""Take memory piece by piece"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+rooms = []
+for _ in range(66):
+    rooms.append(bytearray(b"x") * (1 << 20))
+host.weigh()
+""",
+)

@@ -1,0 +1,21 @@
+"""Take memory by a file in memory"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+import io
+
+room = io.BytesIO()
+for _ in range(66):
+    room.write(b"x" * (1 << 20))
+host.weigh()
+""",
+)

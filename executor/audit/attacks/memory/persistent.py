@@ -1,0 +1,23 @@
+"""Go on after each refusal, until the cap has a gap"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+rooms = []
+size = 64 << 20
+while size > 4096 and sum(map(len, rooms)) < 66 << 20:
+    try:
+        rooms.append(bytearray(b"x") * size)
+    except MemoryError:
+        size //= 2
+host.weigh()
+""",
+)

@@ -1,0 +1,21 @@
+"""Take memory by a small pickle that repeats itself"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-502", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+import pickle
+
+rooms = []
+for _ in range(66):
+    rooms.append(pickle.loads(pickle.dumps(bytearray(b"x" * (1 << 20)))))
+host.weigh()
+""",
+)

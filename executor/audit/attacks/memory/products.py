@@ -1,0 +1,19 @@
+"""Take memory by a product of short iterables"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+import itertools
+
+rows = list(itertools.product(range(9), repeat=6))
+host.weigh()
+""",
+)

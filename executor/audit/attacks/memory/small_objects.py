@@ -1,0 +1,19 @@
+"""Take memory by many small objects"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+link = None
+for at in range(900_000):
+    link = (at, link)
+host.weigh()
+""",
+)

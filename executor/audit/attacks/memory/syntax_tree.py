@@ -1,0 +1,19 @@
+"""Take memory by parsing a long expression"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-674"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+import ast
+
+tree = ast.parse("x = [" + "1, " * 300_000 + "]")
+host.weigh()
+""",
+)

@@ -1,0 +1,19 @@
+"""Take memory by doubling a text"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.HELD,
+    references=("CWE-400", "CWE-789"),
+    walls=(Limit.MEMORY,),
+    limits={"memory_bytes": 24 << 20},
+    taken_bytes=64 << 20,
+    guest="""
+import host
+
+text = "x" * 1024
+while len(text) < 60 << 20:
+    text += text
+host.weigh()
+""",
+)

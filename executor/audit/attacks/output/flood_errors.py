@@ -1,0 +1,16 @@
+"""Write to standard error without end"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.EXCESS,
+    references=("CWE-400", "CWE-770"),
+    walls=(Limit.STREAMS,),
+    limits={"stdout_bytes": 10_000, "stderr_bytes": 10_000},
+    guest="""
+import sys
+
+for _ in range(3_000):
+    print("x" * 99, file=sys.stderr)
+""",
+)

@@ -1,0 +1,16 @@
+"""Print very many pieces of one character"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.EXCESS,
+    references=("CWE-400", "CWE-770"),
+    walls=(Limit.STREAMS,),
+    limits={"stdout_bytes": 10_000, "stderr_bytes": 10_000},
+    guest="""
+import sys
+
+for _ in range(30_000):
+    sys.stdout.write("x")
+""",
+)

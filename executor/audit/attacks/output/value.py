@@ -1,0 +1,14 @@
+"""Return a result larger than a result may be"""
+
+from executor.audit.attack import Attack, Harm, Limit
+
+ATTACK = Attack(
+    harm=Harm.EXCESS,
+    references=("CWE-770",),
+    walls=(Limit.VALUE,),
+    limits={"value_bytes": 10_000},
+    result="result",
+    guest="""
+result = "x" * 300_000
+""",
+)

@@ -1,0 +1,13 @@
+"""Kill a process of the host"""
+
+from executor.audit.attack import Attack, Harm
+
+ATTACK = Attack(
+    harm=Harm.SENTINEL,
+    references=("CWE-250",),
+    guest="""
+import os
+
+os.kill(target["sentinel"], 9)
+""",
+)

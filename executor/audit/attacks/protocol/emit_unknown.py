@@ -1,0 +1,19 @@
+"""Say something to one's cell that does not exist"""
+
+from executor.audit.attack import Attack, Harm
+
+ATTACK = Attack(
+    harm=Harm.BROKE,
+    references=("CWE-20", "CWE-1286"),
+    careless=True,
+    guest="""
+import sys
+
+
+def part(end):
+    return next(m for name, m in list(sys.modules.items()) if name.endswith(end))
+
+
+part(".ports").emit(99, "x")
+""",
+)

@@ -1,0 +1,19 @@
+"""Answer one's cell with something that is no answer"""
+
+from executor.audit.attack import Attack, Harm
+
+ATTACK = Attack(
+    harm=Harm.BROKE,
+    references=("CWE-20", "CWE-1286"),
+    careless=True,
+    guest="""
+import sys
+
+
+def part(end):
+    return next(m for name, m in list(sys.modules.items()) if name.endswith(end))
+
+
+part(".wire").pack_reply = lambda reply: "{"
+""",
+)
