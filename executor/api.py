@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from executor import guarantees
 from executor.checks import interrupt_from
@@ -20,25 +20,23 @@ from executor.images import compiled_module, modules_of
 from executor.kinds import Choice, Kinds
 from executor.options import make_defaults, make_plan
 from executor.pools import SESSIONS_PER_CELL, Sizes
+from executor.runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Buffer, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
-    from executor.handle import RunHandle
     from executor.isolate import Connection, IsolateKind
     from executor.keeper import Keeper
     from executor.kinds import Reuse
     from executor.launch import Launcher
     from executor.link.keeper import LinkKeeper
     from executor.link.options import NatsLink
-    from executor.options import FunctionsGiven, Plan, RunOptions, SessionOptions
-    from executor.outcome import Outcome
-    from executor.sandboxed import Sandboxed
-    from executor.session import Session
+    from executor.options import FunctionsGiven, Plan, RunOptions
     from executor.shared import SharedBuffer
     from executor.statistics import Statistics
     from protocol.fields import Interrupt, Kind
+    from protocol.frames import Buffer
     from protocol.limits import Limits
     from protocol.messages import Message
     from sandboxes.guarantees import Guarantee, Strength
@@ -49,7 +47,7 @@ CLOSE_WITHIN_S = 5.0
 STATISTICS_WAIT_S = 10.0
 
 
-class Supervisor:
+class Supervisor(Runs):
     """Runs untrusted code in cells that it starts, watches and replaces. Thread-safe.
 
     ```python
@@ -192,98 +190,6 @@ class Supervisor:
         if getattr(self, "_keeper", None) is not None and not self._is_closed:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
 
-    # --- runs ------------------------------------------------------------------------------------
-    def run(self, code: str | None = None, **options: Unpack[RunOptions]) -> Outcome:
-        """Run Python code, or a .wasm program, in a fresh sandbox and wait for its outcome.
-
-        Callbacks are called on this thread.
-
-        Args:
-            code: Python source; None where `module` is given.
-            options: see `RunOptions`.
-
-        Returns:
-            How it ended; also where the guest raised, looped or was cut off.
-
-        Raises:
-            Misuse: an argument can never work; nothing ran.
-            Refused: no cell became free, or the supervisor is closing; nothing ran.
-            SupervisorLost: the supervisor's loop cannot be started; nothing ran.
-            ImageFailed: the image or the module cannot be loaded.
-        """
-        return self.launcher().run(self.plan(code, options))
-
-    async def arun(self, code: str | None = None, **options: Unpack[RunOptions]) -> Outcome:
-        """Run as `run` does, without blocking the event loop.
-
-        Callbacks and async functions are called on the running loop. Cancelling the await returns
-        at once and ends the run.
-        """
-        return await self.launcher().arun(self.plan(code, options))
-
-    def start(self, code: str | None = None, **options: Unpack[RunOptions]) -> RunHandle:
-        """Begin a run as `run` does and return a handle on it.
-
-        Callbacks are called on threads of the supervisor's, one at a time for each run.
-
-        Raises:
-            Misuse: an argument can never work; nothing ran.
-        """
-        return self.launcher().start(self.plan(code, options))
-
-    def session(self, **options: Unpack[SessionOptions]) -> Session:
-        """Return a session: runs in it share one sandbox, with its globals, imports and files.
-
-        Args:
-            options: what holds for all of its runs; see `SessionOptions`.
-        """
-        from executor.session import Session
-
-        return Session(self, options)
-
-    def map(
-        self,
-        code: str,
-        inputs: Iterable[Mapping[str, object]],
-        /,
-        *,
-        ordered: bool = True,
-        **options: Unpack[RunOptions],
-    ) -> Iterator[Outcome]:
-        """Run the same code once for each of many inputs, each in a fresh sandbox.
-
-        A bounded number is in flight, so `inputs` may be endless. Leaving the iterator early
-        cancels what is in flight.
-
-        Args:
-            code: Python source.
-            inputs: for each run the names and values that become its globals.
-            ordered: True for outcomes in the order of `inputs`, False for as they come.
-            options: see `RunOptions`.
-
-        Yields:
-            The outcome of each run.
-        """
-        from executor import batch
-
-        starts = (lambda item=item: self._start_one(code, item, options) for item in inputs)
-        return batch.drive(starts, ordered=ordered, in_flight=self.in_flight)
-
-    def amap(
-        self,
-        code: str,
-        inputs: Iterable[Mapping[str, object]],
-        /,
-        *,
-        ordered: bool = True,
-        **options: Unpack[RunOptions],
-    ) -> AsyncIterator[Outcome]:
-        """Run as `map` does, without blocking the event loop."""
-        from executor import batch
-
-        starts = (lambda item=item: self._start_one(code, item, options) for item in inputs)
-        return batch.adrive(starts, ordered=ordered, in_flight=self.in_flight)
-
     def share(self, data: Buffer) -> SharedBuffer:
         """Write bytes once that many runs are to read as inputs, without a copy for each.
 
@@ -297,43 +203,6 @@ class Supervisor:
         from executor.shared import share
 
         return share(self._kept().spool, data)
-
-    @overload
-    def sandboxed[**P, R](self, function: Callable[P, R], /) -> Sandboxed[P, R]: ...
-
-    @overload
-    def sandboxed[**P, R](
-        self, /, **options: Unpack[RunOptions]
-    ) -> Callable[[Callable[P, R]], Sandboxed[P, R]]: ...
-
-    def sandboxed[**P, R](
-        self, function: Callable[P, R] | None = None, /, **options: Unpack[RunOptions]
-    ) -> Sandboxed[P, R] | Callable[[Callable[P, R]], Sandboxed[P, R]]:
-        """Make a plain function run in a sandbox: its source is shipped, its call is typed.
-
-        ```python
-        @supervisor.sandboxed(limits={"wall_s": 1})
-        def area(width: float, height: float) -> float:
-            return width * height
-
-        area(2.0, 3.0)  # 6.0, computed by a guest
-        ```
-
-        Arguments are held to the annotations before anything is sent, the result afterwards. The
-        function must stand alone: no closure, no globals; it imports what it needs.
-
-        Args:
-            function: the function, where the decorator is used without arguments.
-            options: see `RunOptions`; without `inputs`, `result`, `mode` and `module`.
-
-        Raises:
-            Misuse: the function cannot be shipped; the text says what to change.
-        """
-        from executor.sandboxed import Sandboxed
-
-        if function is not None:
-            return Sandboxed(self, function, options)
-        return lambda function: Sandboxed(self, function, options)
 
     # --- knowledge -------------------------------------------------------------------------------
     def statistics(self) -> Statistics:
@@ -399,10 +268,6 @@ class Supervisor:
         """How many runs of one batch to have at hand: every cell busy, and the next ones queued."""
         return min(self._sizes.cells * 3, self._sizes.cells + self._sizes.queue_max)
 
-    def _start_one(self, code: str, inputs: Mapping[str, object], options: RunOptions) -> RunHandle:
-        both = cast("RunOptions", {**options, "inputs": inputs})
-        return self.start(code, **both)
-
     def _open(self) -> Keeper:
         from executor.opening import open_keeper
 
@@ -410,23 +275,28 @@ class Supervisor:
             self._image,
             self._choice,
             sizes=self._sizes,
-            start=self._start_loop,
+            start=self._starter(),
             is_one_shot=self._isolate == "inline",
             is_jailed=self._jail != "none",
             defaults=self._defaults,
             link=self._link,
         )
 
-    def _start_loop(self, spool_path: str | None) -> Connection:
-        """Start the loop; audits start it with a wall left out, or with cells that lie."""
+    def _starter(self) -> Callable[[str | None], Connection]:
+        """Return what starts a loop on a spool folder; audits leave a wall out, or have cells lie.
+
+        It does not refer to this object, which may be dropped while its threads go on.
+        """
         from executor import isolate
 
-        return isolate.start(
-            self._isolate,
-            jail=self._jail,
+        kind, jail, link = self._isolate, self._jail, self._link
+        sessions = self._sizes.sessions_per_cell
+        return lambda spool_path: isolate.start(
+            kind,
+            jail=jail,
             spool_path=spool_path,
-            door=self._link.new_door() if self._link else None,
-            sessions_per_cell=self._sizes.sessions_per_cell,
+            door=link.new_door() if link else None,
+            sessions_per_cell=sessions,
         )
 
     def __repr__(self) -> str:

@@ -16,11 +16,11 @@ from executor.errors import Closed, Misuse, Refused, SessionLost
 from protocol.messages import EndSession
 
 if TYPE_CHECKING:
-    from executor.api import Supervisor
     from executor.handle import RunHandle
     from executor.options import Plan, RunOptions, SessionOptions
     from executor.outcome import Outcome
     from executor.pools import Pools
+    from executor.runs import Runs
 
 
 class Session:
@@ -34,7 +34,7 @@ class Session:
     ```
     """
 
-    def __init__(self, supervisor: Supervisor, options: SessionOptions) -> None:
+    def __init__(self, supervisor: Runs, options: SessionOptions) -> None:
         self._supervisor = supervisor
         self._options = options
         if "mounts" in options:
