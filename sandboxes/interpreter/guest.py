@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Sequence
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sandboxes.guest import clock, entries, hostside, ports, running, streams
 from sandboxes.interpreter import line, waiting
@@ -61,7 +61,8 @@ class _SharedFinder:
         """Return how to load the module, if this is its name."""
         if name != SHARED:
             return None
-        spec: ModuleSpec = type(sys.__spec__)(name, self)  # importing it by name takes 1 ms
+        make: Any = type(sys.__spec__)  # importing it by its name takes 1 ms
+        spec: ModuleSpec = make(name, self)
         return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
