@@ -141,3 +141,8 @@ class Backend(Protocol):
     def heap_bytes(self) -> int:
         """Return the memory this process holds for guests, for the cell's report."""
         ...
+
+    @property
+    def is_spent(self) -> bool:
+        """True once this process must serve nothing more."""
+        ...

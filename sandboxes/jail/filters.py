@@ -103,11 +103,11 @@ _CORE = """
 """
 _FILES_READ = """
     openat openat2 newfstatat statx getdents64 readlink readlinkat pread64 fstatfs
-    getcwd faccessat faccessat2 fadvise64 stat lstat open
+    getcwd access faccessat faccessat2 fadvise64 stat lstat open
 """
 _FILES_WRITE = """
     pwrite64 pwritev2 ftruncate fallocate fsync fdatasync mkdirat unlinkat renameat renameat2 linkat
-    symlinkat utimensat mkdir unlink rmdir rename
+    symlinkat utimensat mkdir unlink rmdir rename link symlink
 """
 #: What fails softly in every cell: the C library and Python come upon these without ill will.
 _REFUSED = {
@@ -125,14 +125,16 @@ _REFUSED_NATIVE = """
     socket connect bind listen accept accept4 sendmsg recvmsg fork vfork execve execveat kill tkill
     wait4 waitid ptrace mkdir unlink rmdir rename chmod chown truncate creat
     memfd_create mkdirat unlinkat renameat renameat2 linkat symlinkat utimensat fchmodat fchownat
-    fchmod mknodat ftruncate pwrite64 setuid setgid setsid unshare setns mount umount2 sync
+    fchmod mknod mknodat lchown utime utimes link symlink ftruncate pwrite64 setuid setgid setsid
+    unshare setns mount umount2 sync
     statfs splice sendfile copy_file_range inotify_init1 timerfd_create mincore
     mlock mlockall msync shmget semget msgget process_vm_readv pidfd_open sched_setscheduler
 """
 #: What native guests may do beyond what our own code needs; none of it reaches out of the cell.
 _ALLOWED_NATIVE = """
-    dup dup3 pipe2 preadv pread64 getgroups getpgid getsid sched_getparam sched_getscheduler
-    sched_get_priority_max sched_get_priority_min getresuid getresgid
+    dup dup2 dup3 pipe pipe2 alarm pause time preadv pread64
+    getpgrp getpgid getsid getgroups getresuid getresgid
+    sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min
 """
 #: Where the cell has a file system: its own working directory.
 _ALLOWED_NATIVE_WITH_FILES = "chdir fchdir"
@@ -140,7 +142,7 @@ _ALLOWED_NATIVE_WITH_FILES = "chdir fchdir"
 #: the hard limits of its jail.
 _OWN_LIMITS = (0, 2)
 #: `shutil` takes these for "there are none here", as on a file system without.
-_NO_ATTRIBUTES = "listxattr llistxattr flistxattr getxattr lgetxattr fgetxattr setxattr"
+_NO_ATTRIBUTES = "listxattr llistxattr flistxattr getxattr lgetxattr fgetxattr setxattr removexattr"
 
 
 def _rules(kind: Kind) -> tuple[Rule, ...]:
