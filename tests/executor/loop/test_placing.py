@@ -64,7 +64,7 @@ class Turned:
 
     @property
     def runs_of_cells(self) -> set[int]:
-        return {cell.run_id for cell in self.loop._cells.values()} - {0}
+        return {run_id for cell in self.loop._cells.values() for run_id in cell._runs}
 
 
 @pytest.fixture
