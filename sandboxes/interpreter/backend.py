@@ -16,6 +16,7 @@ from queue import SimpleQueue
 from typing import Final, Protocol
 
 from protocol.messages import Run, Setup
+from protocol.reading import compile_messages
 from sandboxes.base import Order
 from sandboxes.errors import SandboxBroken
 from sandboxes.interpreter.blocks import Blocks
@@ -125,22 +126,23 @@ def _prepare_atomics() -> int:
 
 
 def preload(libraries: Sequence[str], modules: Sequence[str]) -> None:
-    """Load in a zygote what interpreters cannot load once the jail is closed.
+    """Load in a zygote what no interpreter can load once the jail is closed: all machine code.
 
     Raises:
-        ImportError: a module is not there.
+        ImageError: a module cannot be loaded.
     """
-    import datetime
     import sys
 
-    del datetime  # see `sandboxes.interpreter.interpreters`
-    _prepare_atomics()
-    sys.path.extend(path for path in libraries if path not in sys.path)
-    from sandboxes.interpreter import guest
+    from sandboxes import cell_slots, meters
+    from sandboxes.process import preloading
 
-    del guest  # its modules and their shared objects are found again by every interpreter
+    del cell_slots, meters  # the cell's own, which has no files either
+    _prepare_atomics()
+    compile_messages()
+    sys.path.extend(path for path in libraries if path not in sys.path)
+    preloading.load_extensions()  # `datetime` among them: see `sandboxes.interpreter.interpreters`
     for name in modules:
-        __import__(name)
+        preloading.import_for_guests(name)
 
 
 def load(setup: Setup, meters: HeldMemory) -> InterpreterBackend:

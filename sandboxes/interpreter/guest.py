@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
+from protocol.values import import_all
 from sandboxes.guest import clock, entries, hostside, ports, running, streams
 from sandboxes.interpreter import line, waiting
 
@@ -36,6 +37,7 @@ _ROOT: Final = __file__.removesuffix("sandboxes/interpreter/guest.py")
 _OURS: Final = tuple(
     f"{_ROOT}{folder}/" for folder in ("protocol", "sandboxes/guest", "sandboxes/interpreter")
 )
+_PACKAGES: Final = frozenset({"protocol", "sandboxes", "executor"})
 _WAITS: Final = frozenset({clock.__file__, waiting.__file__})
 _monitoring: Final = sys.monitoring
 _EVENTS: Final = (
@@ -49,6 +51,18 @@ _EVENTS: Final = (
 
 class Interrupted(BaseException):
     """The run is over; nobody takes more of it."""
+
+
+#: Our modules, while a guest runs.
+_ours: dict[str, ModuleType] = {}
+
+
+def _swap(others: dict[str, ModuleType]) -> dict[str, ModuleType]:
+    """Take the modules of our names out of `sys.modules`, put others there, return the first."""
+    names = [name for name in sys.modules if name.partition(".")[0] in _PACKAGES]
+    found = {name: sys.modules.pop(name) for name in names}
+    sys.modules.update(others)
+    return found
 
 
 class _SharedFinder:
@@ -67,9 +81,13 @@ class _SharedFinder:
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module."""
-        from sandboxes.interpreter import shared
+        theirs = _swap(_ours)
+        try:
+            from sandboxes.interpreter import shared
 
-        return shared.module(self._code_address, _ask)
+            return shared.module(self._code_address, _ask)
+        finally:
+            _ours.update(_swap(theirs))
 
     def exec_module(self, module: ModuleType) -> None:
         """Do nothing: it is complete."""
@@ -115,8 +133,11 @@ def boot(fd: int, code_address: int, libraries: Sequence[str], modules: Sequence
     running.before_exit.append(waiting.join_threads)
     sys.meta_path.append(_SharedFinder(code_address))
     ports.connect(_emit, _call, _read_stdin)
+    import_all()
     for name in modules:
         __import__(name)
+    sys.modules[line.HOOK] = sys.modules[__name__]
+    _ours.update(_swap({}))  # a guest may have modules of these names
     line.send(_fd, line.BOOTED)
 
 

@@ -25,6 +25,7 @@ from sandboxes.errors import SandboxBroken
 from sandboxes.guest import wire
 from sandboxes.interpreter import blocks, line
 from sandboxes.interpreter.interpreters import Interpreter
+from sandboxes.interpreter.line import HOOK
 from sandboxes.requests import Pieces, request_of
 from sandboxes.talk import Talk
 
@@ -41,8 +42,21 @@ _CRASH_NAME: Final = "GuestCrashed"
 _WARM_UP: Final = wire.pack_request(wire.Request("print(1 + 1)", mode="cell")).encode()
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _GUEST: Final = "sandboxes.interpreter.guest"
-_BOOT: Final = f"import sys\nsys.path.append({_ROOT!r})\nimport {_GUEST}\n{_GUEST}.boot"
-_CALL: Final = f"__import__('sys').modules[{_GUEST!r}]."
+#: Our packages are found by their own folders: a jailed cell cannot list the one they are in.
+_BOOT: Final = f"""
+import sys
+from _frozen_importlib import module_from_spec
+from _frozen_importlib_external import spec_from_file_location
+for name in ("protocol", "sandboxes"):
+    folder = {_ROOT!r} + "/" + name
+    spec = spec_from_file_location(
+        name, folder + "/__init__.py", submodule_search_locations=[folder]
+    )
+    sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(sys.modules[name])
+import {_GUEST} as guest
+guest.boot"""
+_CALL: Final = f"__import__('sys').modules[{HOOK!r}]."
 
 _numbers = itertools.count(1)
 

@@ -14,7 +14,7 @@ import importlib
 import importlib.machinery
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from protocol.values import import_all
@@ -65,14 +65,11 @@ def preload(modules: Sequence[str]) -> None:
     """
     for name in _THREADS:
         os.environ[name] = "1"
-    for name in (*_COMMON.split(), *_extensions()):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue  # this build of Python has none
+    _import_what_there_is(_COMMON.split())
+    load_extensions()
     import_all()
     for name in modules:
-        _import_for_guests(name)
+        import_for_guests(name)
     install()
     _warm_up()
 
@@ -83,6 +80,19 @@ def install() -> None:
         part.install()
     running.before_exit[:] = [join_threads]
     running.prepare()
+
+
+def load_extensions() -> None:
+    """Load every extension module of the standard library, whose files have code to be mapped."""
+    _import_what_there_is(_extensions())
+
+
+def _import_what_there_is(names: Iterable[str]) -> None:
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue  # this build of Python has none
 
 
 def _extensions() -> Iterator[str]:
@@ -96,7 +106,12 @@ def _extensions() -> Iterator[str]:
                 yield name
 
 
-def _import_for_guests(name: str) -> None:
+def import_for_guests(name: str) -> None:
+    """Import a module that an image names.
+
+    Raises:
+        ImageError: it cannot be imported, or starts a thread.
+    """
     try:
         importlib.import_module(name)
     except Exception as error:

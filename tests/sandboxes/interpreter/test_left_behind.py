@@ -114,7 +114,7 @@ def test_a_guest_that_lies_to_its_own_cell_ends_its_run_alone(shared: Cell, word
     other = shared.begin("import host; host.twice(4)", functions=("twice",))
     lie = (
         "import os, sys\n"
-        "guest = sys.modules['sandboxes.interpreter.guest']\n"
+        "guest = sys.modules['_cellblock']\n"
         f"__import__('posix').write(guest._fd, {words!r})\n"
         "x = 0\n"
         "while True: x += 1"
