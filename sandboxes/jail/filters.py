@@ -122,8 +122,8 @@ _REFUSED = {
 }
 #: What native guests try in earnest: they get a PermissionError, and not the end of their cell.
 _REFUSED_NATIVE = """
-    socket connect bind listen accept accept4 sendmsg recvmsg fork vfork execve execveat kill tkill
-    wait4 waitid ptrace mkdir unlink rmdir rename chmod chown truncate creat
+    pipe pipe2 socket connect bind listen accept accept4 sendmsg recvmsg fork vfork execve execveat kill tkill
+    wait4 waitid ptrace pipe pipe2 mkdir unlink rmdir rename chmod chown truncate creat
     memfd_create mkdirat unlinkat renameat renameat2 linkat symlinkat utimensat fchmodat fchownat
     fchmod mknod mknodat lchown utime utimes link symlink ftruncate pwrite64 setuid setgid setsid
     unshare setns mount umount2 sync
@@ -132,7 +132,7 @@ _REFUSED_NATIVE = """
 """
 #: What native guests may do beyond what our own code needs; none of it reaches out of the cell.
 _ALLOWED_NATIVE = """
-    dup dup2 dup3 pipe pipe2 alarm pause time preadv pread64
+    dup dup2 dup3 alarm pause time preadv pread64
     getpgrp getpgid getsid getgroups getresuid getresgid
     sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min
 """

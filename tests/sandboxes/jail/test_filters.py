@@ -184,7 +184,7 @@ def test_a_native_cell_narrows_its_own_memory_and_processor_time_and_no_other_li
 
 
 def test_a_native_guest_moves_about_its_own_files_and_descriptors() -> None:
-    for name in ("dup", "dup3", "pipe2", "preadv"):
+    for name in ("dup", "dup3", "preadv"):
         assert call(name, kind="native") == ALLOW
         assert call(name) == KILL
     for files in ("read", "write"):
