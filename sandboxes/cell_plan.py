@@ -62,12 +62,6 @@ def scratch_bytes(pool: DefinePool) -> int:
     return pool.files_bytes if pool.kind == "wasm" else max(pool.files_bytes, NATIVE_FILES_BYTES)
 
 
-def own_folders() -> tuple[str, ...]:
-    """Return where those packages of ours lie that cells have modules of."""
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    return f"{root}/protocol", f"{root}/sandboxes"
-
-
 def outermost(paths: Sequence[str]) -> tuple[str, ...]:
     """Return those of absolute paths that lie in no other of them, in their order."""
     found: list[str] = []

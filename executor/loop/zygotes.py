@@ -20,7 +20,7 @@ from executor.loop.spool import make_scratch
 from executor.restart import Backoff, BackoffPolicy, system_jitter
 from protocol.messages import DefinePool
 from protocol.structs import field, frozen, mutable
-from sandboxes.cell_plan import outermost, own_folders, scratch_bytes, wish_for
+from sandboxes.cell_plan import outermost, scratch_bytes, wish_for
 from sandboxes.jail.identity import PLAIN_UID
 from sandboxes.jail.plan import Jail
 from sandboxes.jail.steps import SCRATCH
@@ -324,11 +324,8 @@ def _recipe(
 def _native_recipe(jail: Jail, pool: DefinePool) -> Recipe:
     """Return the zygote of a native kind: its cells read the libraries, and hold what it loaded."""
     count = str(len(pool.libraries))
-    readable = pool.libraries
-    if pool.kind == "interpreter":  # each of them loads our own modules anew
-        readable += own_folders()
     return Recipe(
-        jail=jail.__replace__(kind="native", libraries=outermost(readable)),
+        jail=jail.__replace__(kind="native", libraries=outermost(pool.libraries)),
         preload="sandboxes.cell_kinds:preload",
         preload_arguments=(pool.kind, count, *pool.libraries, *pool.preload),
         meters="sandboxes.cell_kinds:open_meters",

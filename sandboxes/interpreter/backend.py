@@ -10,6 +10,7 @@ Rule 3: after a thread was left behind, or an interpreter did not end, the cell 
 from __future__ import annotations
 
 import _thread
+import functools
 import time
 from collections.abc import Sequence
 from queue import SimpleQueue
@@ -19,6 +20,7 @@ from protocol.messages import Run, Setup
 from protocol.reading import compile_messages
 from sandboxes.base import Order
 from sandboxes.errors import SandboxBroken
+from sandboxes.interpreter import carried
 from sandboxes.interpreter.blocks import Blocks
 from sandboxes.interpreter.lanes import Lanes, start_thread
 from sandboxes.interpreter.sandbox import InterpreterSandbox
@@ -47,6 +49,7 @@ class InterpreterBackend:
         self.libraries = list(setup.libraries)
         self.modules = list(setup.preload)
         self.code_address = _prepare_atomics()
+        self.carried = _carry()
         self.lanes = Lanes()
         self.blocks = Blocks()
         self._meters = meters
@@ -118,6 +121,11 @@ class InterpreterBackend:
             del sandbox
 
 
+@functools.cache
+def _carry() -> bytes:
+    return carried.collect()
+
+
 def _prepare_atomics() -> int:
     try:
         return atomics.prepare().code_address
@@ -138,6 +146,7 @@ def preload(libraries: Sequence[str], modules: Sequence[str]) -> None:
 
     del cell_slots, meters  # the cell's own, which has no files either
     _prepare_atomics()
+    _carry()
     compile_messages()
     sys.path.extend(path for path in libraries if path not in sys.path)
     preloading.load_extensions()  # `datetime` among them: see `sandboxes.interpreter.interpreters`

@@ -28,6 +28,8 @@ from sandboxes.interpreter import line, waiting
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
 
+    from sandboxes.interpreter.carried import Carried
+
 #: Threads that a guest starts get this much stack; the process's default is that of main.
 THREAD_STACK_BYTES: Final = 8 << 20
 #: What guests import to share memory.
@@ -53,6 +55,8 @@ class Interrupted(BaseException):
     """The run is over; nobody takes more of it."""
 
 
+#: How we were loaded.
+_carried: Carried = __spec__.loader  # type: ignore[assignment]  # it alone loads this module
 #: Our modules, while a guest runs.
 _ours: dict[str, ModuleType] = {}
 
@@ -82,11 +86,13 @@ class _SharedFinder:
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module."""
         theirs = _swap(_ours)
+        _carried.install()
         try:
             from sandboxes.interpreter import shared
 
             return shared.module(self._code_address, _ask)
         finally:
+            _carried.remove()
             _ours.update(_swap(theirs))
 
     def exec_module(self, module: ModuleType) -> None:
@@ -137,6 +143,8 @@ def boot(fd: int, code_address: int, libraries: Sequence[str], modules: Sequence
     for name in modules:
         __import__(name)
     sys.modules[line.HOOK] = sys.modules[__name__]
+    _carried.remove()
+    vars(_main).clear()
     _ours.update(_swap({}))  # a guest may have modules of these names
     line.send(_fd, line.BOOTED)
 

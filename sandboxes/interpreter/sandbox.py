@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import _thread
 import itertools
-import os
 import socket
 import time
 from typing import TYPE_CHECKING, Final
@@ -23,7 +22,7 @@ from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
 from sandboxes.errors import SandboxBroken
 from sandboxes.guest import wire
-from sandboxes.interpreter import blocks, line
+from sandboxes.interpreter import blocks, carried, line
 from sandboxes.interpreter.interpreters import Interpreter
 from sandboxes.interpreter.line import HOOK
 from sandboxes.requests import Pieces, request_of
@@ -40,22 +39,7 @@ _MESSAGE_BYTES_MAX: Final = 256 << 20
 _HEAR_OUT_S: Final = 1.0
 _CRASH_NAME: Final = "GuestCrashed"
 _WARM_UP: Final = wire.pack_request(wire.Request("print(1 + 1)", mode="cell")).encode()
-_ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-_GUEST: Final = "sandboxes.interpreter.guest"
-#: Our packages are found by their own folders: a jailed cell cannot list the one they are in.
-_BOOT: Final = f"""
-import sys
-from _frozen_importlib import module_from_spec
-from _frozen_importlib_external import spec_from_file_location
-for name in ("protocol", "sandboxes"):
-    folder = {_ROOT!r} + "/" + name
-    spec = spec_from_file_location(
-        name, folder + "/__init__.py", submodule_search_locations=[folder]
-    )
-    sys.modules[name] = module_from_spec(spec)
-    spec.loader.exec_module(sys.modules[name])
-import {_GUEST} as guest
-guest.boot"""
+_BOOT: Final = f"{carried.BOOT}\nimport {carried.GUEST} as guest\nguest.boot"
 _CALL: Final = f"__import__('sys').modules[{HOOK!r}]."
 
 _numbers = itertools.count(1)
@@ -90,7 +74,7 @@ class InterpreterSandbox:
         arguments = (
             self._theirs.fileno(), backend.code_address, backend.libraries, backend.modules
         )  # fmt: skip
-        raised = self._interpreter.execute(f"{_BOOT}{arguments!r}")
+        raised = self._interpreter.execute(f"{_BOOT}{arguments!r}", carried=backend.carried)
         if raised:
             self._theirs.shutdown(socket.SHUT_RDWR)
         booted = line.receive(self._ours.fileno(), _MESSAGE_BYTES_MAX)
