@@ -42,11 +42,6 @@ class Meters:
         fields = _read(self._statm).split()
         return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES if len(fields) > 2 else 0
 
-    def all_resident_bytes(self) -> int:
-        """Return the memory this process has mapped and present, shared or not."""
-        fields = _read(self._statm).split()
-        return int(fields[1]) * _PAGE_BYTES if len(fields) > 1 else 0
-
     def data_bytes(self) -> int:
         """Return what RLIMIT_DATA counts of this process, its stack beside it."""
         fields = _read(self._statm).split()

@@ -16,7 +16,7 @@ from typing import Literal
 from protocol.structs import frozen
 
 type Kind = Literal["wasm", "native"]
-type Files = Literal["none", "read", "write"]
+type Files = Literal["none", "read", "write", "own"]
 
 
 @frozen
@@ -107,8 +107,10 @@ _FILES_READ = """
 """
 _FILES_WRITE = """
     pwrite64 pwritev2 ftruncate fallocate fsync fdatasync mkdirat unlinkat renameat renameat2 linkat
-    symlinkat utimensat mkdir unlink rmdir rename link symlink
+    symlinkat mkdir unlink rmdir rename link symlink
 """
+#: What changes files of others, too, by their paths alone: where a cell's root holds none.
+_FILES_OWN = "utimensat utime utimes"
 #: What fails softly in every cell: the C library and Python come upon these without ill will.
 _REFUSED = {
     "clone3": errno.ENOSYS,  # glibc falls back to clone, whose flags can be read by a filter
@@ -122,10 +124,10 @@ _REFUSED = {
 }
 #: What native guests try in earnest: they get a PermissionError, and not the end of their cell.
 _REFUSED_NATIVE = """
-    pipe pipe2 socket connect bind listen accept accept4 sendmsg recvmsg fork vfork execve execveat kill tkill
-    wait4 waitid ptrace pipe pipe2 mkdir unlink rmdir rename chmod chown truncate creat
-    memfd_create mkdirat unlinkat renameat renameat2 linkat symlinkat utimensat fchmodat fchownat
-    fchmod mknod mknodat lchown utime utimes link symlink ftruncate pwrite64 setuid setgid setsid
+    socket connect bind listen accept accept4 sendmsg recvmsg fork vfork execve execveat kill tkill
+    pipe pipe2 wait4 waitid ptrace mkdir unlink rmdir rename chmod chown truncate creat
+    memfd_create mkdirat unlinkat renameat renameat2 linkat symlinkat fchmodat fchownat
+    fchmod mknod mknodat lchown link symlink ftruncate pwrite64 setuid setgid setsid
     unshare setns mount umount2 sync
     statfs splice sendfile copy_file_range inotify_init1 timerfd_create mincore
     mlock mlockall msync shmget semget msgget process_vm_readv pidfd_open sched_setscheduler
@@ -185,8 +187,8 @@ def filter_for(kind: Kind, files: Files) -> Filter:
 
     Args:
         kind: "wasm" or "native" (processes and interpreters).
-        files: "none" refuses all calls about paths; "read" and "write" leave to the root and to
-            Landlock which paths exist.
+        files: "none" refuses all calls about paths; the others leave to the root and to Landlock
+            which paths exist. "own" is "write" for a cell whose root holds nothing of the host's.
     """
     allowed = set(_CORE.split())
     refused = dict(_REFUSED)
@@ -195,8 +197,12 @@ def filter_for(kind: Kind, files: Files) -> Filter:
         refused |= dict.fromkeys(reading, errno.EACCES)
     else:
         allowed |= set(reading)
-    if files == "write":
+    if files in ("write", "own"):
         allowed |= set(writing)
+    if files == "own":
+        allowed |= set(_FILES_OWN.split())
+    elif files == "write" or kind == "native":
+        refused |= dict.fromkeys(_FILES_OWN.split(), errno.EPERM)
     if kind == "native":
         allowed |= set(_ALLOWED_NATIVE.split())
         if files != "none":

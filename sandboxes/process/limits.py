@@ -26,7 +26,7 @@ _PAIR: Final = struct.Struct("QQ")
 class ProcessLimits:
     """Caps of this process. Made once it has all that guests are to find."""
 
-    __slots__ = ("_base_bytes", "_cores", "_is_single_use", "_meters", "_start_bytes")
+    __slots__ = ("_base_bytes", "_cores", "_is_single_use", "_meters")
 
     def __init__(self, meters: Meters, memory_bytes: int, *, cores: int, single_use: bool) -> None:
         """Measure what is there, and allow `memory_bytes` beyond it.
@@ -38,7 +38,6 @@ class ProcessLimits:
         self._cores = cores
         self._is_single_use = single_use
         self._base_bytes = meters.data_bytes()
-        self._start_bytes = meters.all_resident_bytes()
         self._cap(resource.RLIMIT_DATA, self._base_bytes + memory_bytes, is_hard=True)
 
     def begin(self, memory_bytes: int, wall_s: float) -> None:
@@ -52,10 +51,10 @@ class ProcessLimits:
         """Return what guests hold, in private memory."""
         return max(0, self._meters.data_bytes() - self._base_bytes)
 
-    def peak_bytes(self) -> int:
-        """Return the most that guests of this process had in memory, to a page."""
-        peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-        return max(0, peak_bytes - self._start_bytes)
+    @staticmethod
+    def peak_bytes() -> int:
+        """Return the most that this process had in memory, the interpreter and the image too."""
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
     @staticmethod
     def _cap(number: int, value: int, *, is_hard: bool) -> None:

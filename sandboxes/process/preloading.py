@@ -10,6 +10,8 @@ Rule 2: a module that starts a thread, or cannot be imported, is named in the er
 
 from __future__ import annotations
 
+import _sitebuiltins
+import builtins
 import importlib
 import importlib.machinery
 import os
@@ -21,6 +23,7 @@ from protocol.values import import_all
 from sandboxes.errors import ImageError
 from sandboxes.guest import entries, hostside, running, streams, wire
 from sandboxes.interpreter.waiting import join_threads
+from sandboxes.process.objects import map_objects
 
 _THREADS: Final = (
     "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -78,6 +81,9 @@ def install() -> None:
     """Put everything of ours in its place that a zygote can live with."""
     for part in (streams, hostside, entries):
         part.install()
+    for name in ("exit", "quit"):  # of `site`, which is left out
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
+    builtins.help = _sitebuiltins._Helper()
     running.before_exit[:] = [join_threads]
     running.prepare()
 
@@ -116,6 +122,7 @@ def import_for_guests(name: str) -> None:
         importlib.import_module(name)
     except Exception as error:
         raise ImageError(f"preload: {name}: {type(error).__name__}: {error}") from error
+    map_objects(name)
     threads = _count_threads()
     if threads > 1:
         problem = f"importing it starts {threads - 1} threads, which no fork carries over"

@@ -110,7 +110,7 @@ class ProcessSandbox:
         usage = Usage(
             wall_us=(time.perf_counter_ns() - started_ns) // 1_000,
             cpu_us=(time.process_time_ns() - cpu_ns) // 1_000,
-            peak_memory_bytes=min(run.limits.memory_bytes, self._limits.peak_bytes()),
+            peak_memory_bytes=self._limits.peak_bytes(),
             files_bytes=self._files.used_bytes(),
         )
         ended = self._ended(reply, wanted, order, host, usage)
@@ -181,6 +181,8 @@ class ProcessSandbox:
     def _emit(self, kind: int, text: str) -> None:
         try:
             self._talk.emit(kind, text.encode(errors="surrogatepass"))
+            if (host := self._talk.host) is not None:
+                host.flush()  # nobody can later, while the guest is in a call that keeps the lock
         except BaseException as error:  # noqa: BLE001 - noted, and raised once the guest has ended
             self._stop(error)
 

@@ -31,6 +31,11 @@ def _no_process(*args: Any, **kwargs: Any) -> NoReturn:
     raise PermissionError(errno.EACCES, "the sandbox starts no processes")
 
 
+def _no_pipe(*args: Any, **kwargs: Any) -> NoReturn:
+    what = "the sandbox has no pipes; socket.socketpair() gives what is near to one"
+    raise PermissionError(errno.EACCES, what)
+
+
 def _init_socket(
     self: socket.socket,
     family: int = -1,
@@ -67,6 +72,7 @@ def install() -> None:
     socket.getaddrinfo = _no_network
     socket.gethostbyname = _no_network
     subprocess.Popen.__init__ = _no_process  # type: ignore[method-assign]  # as above
+    os.pipe = os.pipe2 = _no_pipe
     for name in _STARTS_PROCESSES:
         setattr(os, name, _no_process)
     loaders.ExtensionFileLoader.create_module = _load_extension  # type: ignore[method-assign]  # as above

@@ -103,7 +103,7 @@ print(json.dumps([
     refusal(survey, "wasm", "full").reason,
     refusal(survey, "wasm", "light").reason,
     refusal(survey, "wasm", "none") is None,
-    refusal(survey, "native", "none").reason,
+    refusal(survey, "process", "none").reason,
     [g.name for g in guarantees(survey, "wasm", "none") if not g.held],
 ]))
 """
