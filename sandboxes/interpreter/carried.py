@@ -28,6 +28,7 @@ NEEDED: Final = (
     "sandboxes.interpreter.carried",
     "sandboxes.interpreter.guest",
     "sandboxes.interpreter.line",
+    "sandboxes.interpreter.refusals",
     "sandboxes.interpreter.shared",
     "sandboxes.interpreter.waiting",
     "sandboxes.shared",

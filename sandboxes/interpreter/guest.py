@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from protocol.values import import_all
 from sandboxes.guest import clock, entries, hostside, ports, running, streams
-from sandboxes.interpreter import line, waiting
+from sandboxes.interpreter import line, refusals, waiting
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -136,6 +136,7 @@ def boot(fd: int, code_address: int, libraries: Sequence[str], modules: Sequence
     time.sleep = clock.sleep  # type: ignore[assignment]  # it takes all that can be compared
     hostside.install()
     entries.install()
+    refusals.install()
     running.before_exit.append(waiting.join_threads)
     sys.meta_path.append(_SharedFinder(code_address))
     ports.connect(_emit, _call, _read_stdin)
