@@ -232,6 +232,13 @@ def compile_class(cls: type) -> _Check:
     return _check_of[cls]
 
 
+def compile_messages() -> None:
+    """Look at every message's class now: later this module's names may be out of its reach."""
+    for cls in CLASSES.values():
+        compile_class(cls)
+        _defaults(cls)
+
+
 def _compile_class(cls: type) -> _Check:
     hints = typing.get_type_hints(cls, include_extras=True)
     checks = {name: _compile(hint) for name, hint in hints.items()}

@@ -9,7 +9,7 @@ So a run begins on the thread that read it: handing it over would take longer th
 Guests run on the main thread because it exists before the jail: what the kernel counts for it can
 be opened while there still is a /proc.
 
-Started as a script (`python -I -S -E cell.py LIBRARIES`) or entered by the zygote after a fork.
+Started as a script (`python -I -S -E cell.py LIBRARY [KIND]`), or entered after a fork by a zygote.
 The cell enforces every limit of a run as a courtesy to the guest, which learns its verdict; the
 supervisor kills the cell a little later if that did not work. What comes from the supervisor is
 believed; the supervisor believes nothing from here.
@@ -49,6 +49,7 @@ from protocol.messages import (
     Verdict,
 )
 from protocol.reading import decode_frame
+from sandboxes import cell_kinds
 from sandboxes.base import Backend, Ended, Order, Sandbox
 from sandboxes.cell_run import RunAtHand
 from sandboxes.channel import Channel
@@ -283,7 +284,7 @@ class Cell:
 
     def _ready(self) -> Ready:
         """Memory is that of before the run: just now its sandbox, soon to go, would count too."""
-        return Ready(stock=len(self._stock), heap_bytes=self._heap_bytes)
+        return Ready(len(self._stock), self._heap_bytes, spent=self._backend.is_spent)
 
     @staticmethod
     def _close(sandbox: Sandbox | None) -> None:
@@ -291,48 +292,20 @@ class Cell:
             sandbox.close()
 
 
-def load(setup: Setup, meter_fds: Sequence[int]) -> Backend:
-    """Load the backend for `setup.kind`; imports nothing of the other kinds."""
-    match setup.kind:
-        case "wasm":
-            from sandboxes.meters import Meters
-            from sandboxes.wasm import backend
+def main(fd: int = CELL_FD, *meter_fds: int, kind: str = "") -> None:
+    """Be a cell on the socket `fd`. Does not return.
 
-            return backend.load(setup, Meters(meter_fds))
-        case "interpreter":
-            from sandboxes.interpreter import backend as interpreters
-            from sandboxes.meters import Meters
-
-            return interpreters.load(setup, Meters(meter_fds))
-        case _:
-            raise SandboxBroken(f"no cell runs guests of kind {setup.kind!r}")
-
-
-def preload(kind: str, image_path: str, fuel: str, interrupt: str, *programs: str) -> None:
-    """Load in a zygote what its cells need; they have no files to load it from."""
-    assert kind == "wasm"
-    from sandboxes.wasm import backend
-    from sandboxes.wasm.engine import Settings
-
-    settings = Settings(fuel=bool(fuel), epoch=interrupt == "epoch")
-    backend.preload(image_path, settings, programs=programs)
-
-
-def open_meters(proc_fd: int) -> Sequence[int]:
-    """Open in a forked cell, ahead of its jail, what `main` is to be given."""
-    from sandboxes.meters import open_files
-
-    return open_files(proc_fd)
-
-
-def main(fd: int = CELL_FD, *meter_fds: int) -> None:
-    """Be a cell on the socket `fd`. Does not return."""
+    Args:
+        fd: the socket.
+        meter_fds: what `open_meters` gave.
+        kind: of guests to load for; "" where a zygote has loaded what is needed.
+    """
     channel = Channel(socket.socket(fileno=fd))
     channel.send(CellHello(VERSION_MIN, VERSION_MAX, os.getpid()))
     try:
-        _load_ahead()
+        cell_kinds.load_ahead(kind)
         setup = _wait_for_setup(channel)
-        backend = load(setup, meter_fds)
+        backend = cell_kinds.load(setup, meter_fds)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must be told
         channel.send(Report(failure=_describe(error)))
         os._exit(1)
@@ -352,14 +325,6 @@ def _limit_own_process() -> None:
     os.nice(NICE)
 
 
-def _load_ahead() -> None:
-    """Import what a cell needs while the supervisor prepares its `Setup`: 7 ms side by side."""
-    from sandboxes.wasm import backend, binding
-
-    del backend
-    binding.load()
-
-
 def _wait_for_setup(channel: Channel) -> Setup:
     while True:
         for frame in channel.receive():
@@ -376,4 +341,4 @@ def _describe(error: BaseException) -> str:
 if __name__ == "__main__":
     os.closerange(CELL_FD + 1, 1 << 20)  # what the host application let its children inherit
     _limit_own_process()
-    main()
+    main(kind=sys.argv[2] if len(sys.argv) > 2 else "wasm")

@@ -141,7 +141,7 @@ class RunAtHand:
         return 0 if self._sandbox is None else self._sandbox.files_bytes()
 
     def flush(self) -> None:
-        """Send what is held of both streams: after an interrupt there may be no `Done`."""
+        """Send what is held of both streams: there may be no `Done`. Any thread."""
         for stream, capture in self._streams.items():
             with self._lock:
                 held = capture.drain()

@@ -42,6 +42,19 @@ class Meters:
         fields = _read(self._statm).split()
         return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES if len(fields) > 2 else 0
 
+    def data_bytes(self) -> int:
+        """Return what RLIMIT_DATA counts of this process, its stack beside it."""
+        fields = _read(self._statm).split()
+        return int(fields[5]) * _PAGE_BYTES if len(fields) > 5 else 0
+
+    def all_written_bytes(self) -> int:
+        """Return a running count of bytes that any thread of this process wrote."""
+        for line in _read(self._io).splitlines():
+            name, _, number = line.partition(b": ")
+            if name == b"wchar":
+                return int(number)
+        return 0
+
     def written_bytes(self) -> int:
         """Return a running count of bytes that guests of this process wrote: at least these.
 

@@ -61,7 +61,7 @@ CONTROL_FD = 3
 CELL_FD = 3
 #: Exit codes of a cell that never was one: its jail failed, or its body raised.
 JAIL_FAILED, BODY_FAILED = 71, 70
-FILES: tuple[Files, ...] = ("none", "read", "write")
+FILES: tuple[Files, ...] = ("none", "read", "write", "own")
 _TEXT_CHARS_MAX = 4_000
 
 

@@ -20,7 +20,7 @@ from executor.loop.spool import make_scratch
 from executor.restart import Backoff, BackoffPolicy, system_jitter
 from protocol.messages import DefinePool
 from protocol.structs import field, frozen, mutable
-from sandboxes.cell_plan import wish_for
+from sandboxes.cell_plan import outermost, scratch_bytes, wish_for
 from sandboxes.jail.identity import PLAIN_UID
 from sandboxes.jail.plan import Jail
 from sandboxes.jail.steps import SCRATCH, Wall
@@ -108,7 +108,7 @@ class ZygoteSpawner:
         self._python = python
         self._library_path = library_path
         self._jail = jail
-        self._zygotes: dict[tuple[str, bool, str, tuple[str, ...]], _Zygote] = {}
+        self._zygotes: dict[Recipe, _Zygote] = {}
         self._zygote_of: dict[int, _Zygote] = {}
         self._deaths: dict[int, Death] = {}
         self._selector: selectors.BaseSelector | None = None
@@ -124,7 +124,7 @@ class ZygoteSpawner:
         zygote = self._zygote_for(pool)
         scratch_path = ""
         try:
-            if pool.files_bytes and self._jail.strength == "light":
+            if scratch_bytes(pool) and self._jail.strength == "light":
                 scratch_path = make_scratch(spool_path)
             ours, theirs = socket.socketpair()
         except OSError as error:
@@ -177,12 +177,21 @@ class ZygoteSpawner:
             zygote.client = None
 
     def _zygote_for(self, pool: DefinePool) -> _Zygote:
-        key = pool.image_path, pool.fuel, pool.interrupt, pool.programs
-        zygote = self._zygotes.get(key)
+        if pool.kind == "wasm":
+            recipe = _recipe(
+                self._jail,
+                self._library_path,
+                pool.image_path,
+                pool.fuel,
+                pool.interrupt,
+                pool.programs,
+            )
+        else:
+            recipe = _native_recipe(self._jail, pool)
+        zygote = self._zygotes.get(recipe)
         if zygote is None:
-            recipe = _recipe(self._jail, self._library_path, *key)
             zygote = _Zygote(recipe, Backoff(BackoffPolicy(), system_jitter))
-            self._zygotes[key] = zygote
+            self._zygotes[recipe] = zygote
         return zygote
 
     def _go_on(self, zygote: _Zygote) -> None:
@@ -254,7 +263,7 @@ class ZygoteSpawner:
                 wanted = zygote.forking.pop(number)
                 zygote.living.add(number)
                 scratch_path = wanted.scratch_path
-                if wanted.pool.files_bytes and not scratch_path:
+                if scratch_bytes(wanted.pool) and not scratch_path:
                     scratch_path = SCRATCH
                 self._owner.cell_spawned(number, Spawned(pid, pidfd, wanted.ours, scratch_path))
             case CellNotForked(number, reason):
@@ -334,15 +343,30 @@ def _recipe(
 ) -> Recipe:
     return Recipe(
         jail=jail,
-        preload="sandboxes.cell:preload",
+        preload="sandboxes.cell_kinds:preload",
         preload_arguments=("wasm", image_path, "fuel" if fuel else "", interrupt, *programs),
-        meters="sandboxes.cell:open_meters",
+        meters="sandboxes.cell_kinds:open_meters",
         import_paths=(library_path,),
     )
 
 
+def _native_recipe(jail: Jail, pool: DefinePool) -> Recipe:
+    """Return the zygote of a native kind: its cells read the libraries, and hold what it loaded."""
+    count = str(len(pool.libraries))
+    return Recipe(
+        jail=jail.__replace__(kind="native", libraries=outermost(pool.libraries)),
+        preload="sandboxes.cell_kinds:preload",
+        preload_arguments=(pool.kind, count, *pool.libraries, *pool.preload),
+        meters="sandboxes.cell_kinds:open_meters",
+        import_paths=pool.libraries,
+    )
+
+
 def own_jail(strength: str, without: Iterable[str] = ()) -> Jail:
-    """Return the jail that Wasm cells of this process get; audits alone leave walls out."""
+    """Return the jail that cells of this process get, but for what their kind adds.
+
+    Audits alone leave walls out.
+    """
     assert strength in ("full", "light")
     return Jail(
         kind="wasm",

@@ -23,8 +23,9 @@ is ever unpickled, unmarshalled or evaluated.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from protocol.errors import BudgetExceeded
 from protocol.values import plain, shape
@@ -61,9 +62,7 @@ def encode(value: object, *, root: str = "value", budget: Budget = Budget()) -> 
     """
     dumped = plain.dump(value)
     if dumped is None:
-        from protocol.values import table
-
-        encoded = table.encode(value, root, budget)
+        encoded: Encoded = _graph_form().encode(value, root, budget)
         nodes = shape.count_nodes(encoded.body, budget.nodes_max)
     else:
         body, nodes = dumped
@@ -102,9 +101,8 @@ def decode(
     _check_size(body, buffers, root, budget)
     _check_nodes(shape.count_nodes(body, budget.nodes_max), root, budget)
     if body.startswith(plain.TABLE_MARK):
-        from protocol.values import table
-
-        return table.decode(body, buffers, root, budget, classes)
+        decoded: object = _graph_form().decode(body, buffers, root, budget, classes)
+        return decoded
     _check_depth(body, root, min(budget.depth_max, plain.PLAIN_DEPTH_MAX))
     return plain.parse(body)
 
@@ -125,9 +123,17 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+@functools.cache
+def _graph_form() -> Any:
+    """Return the module of it; imported once, as later our names may lead to modules of a guest."""
+    from protocol.values import table
+
+    return table
+
+
 def import_all() -> None:
     """Import what is otherwise imported at the first value that is not plain."""
-    from protocol.values import table  # noqa: F401 - for the import alone
+    _graph_form()
 
 
 # --- budgets -------------------------------------------------------------------------------------

@@ -10,14 +10,17 @@ Rule 3: after a thread was left behind, or an interpreter did not end, the cell 
 from __future__ import annotations
 
 import _thread
+import functools
 import time
 from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Final, Protocol
 
 from protocol.messages import Run, Setup
+from protocol.reading import compile_messages
 from sandboxes.base import Order
 from sandboxes.errors import SandboxBroken
+from sandboxes.interpreter import carried
 from sandboxes.interpreter.blocks import Blocks
 from sandboxes.interpreter.lanes import Lanes, start_thread
 from sandboxes.interpreter.sandbox import InterpreterSandbox
@@ -46,6 +49,7 @@ class InterpreterBackend:
         self.libraries = list(setup.libraries)
         self.modules = list(setup.preload)
         self.code_address = _prepare_atomics()
+        self.carried = _carry()
         self.lanes = Lanes()
         self.blocks = Blocks()
         self._meters = meters
@@ -117,6 +121,11 @@ class InterpreterBackend:
             del sandbox
 
 
+@functools.cache
+def _carry() -> bytes:
+    return carried.collect()
+
+
 def _prepare_atomics() -> int:
     try:
         return atomics.prepare().code_address
@@ -125,22 +134,24 @@ def _prepare_atomics() -> int:
 
 
 def preload(libraries: Sequence[str], modules: Sequence[str]) -> None:
-    """Load in a zygote what interpreters cannot load once the jail is closed.
+    """Load in a zygote what no interpreter can load once the jail is closed: all machine code.
 
     Raises:
-        ImportError: a module is not there.
+        ImageError: a module cannot be loaded.
     """
-    import datetime
     import sys
 
-    del datetime  # see `sandboxes.interpreter.interpreters`
-    _prepare_atomics()
-    sys.path.extend(path for path in libraries if path not in sys.path)
-    from sandboxes.interpreter import guest
+    from sandboxes import cell_slots, meters
+    from sandboxes.process import preloading
 
-    del guest  # its modules and their shared objects are found again by every interpreter
+    del cell_slots, meters  # the cell's own, which has no files either
+    _prepare_atomics()
+    _carry()
+    compile_messages()
+    sys.path.extend(path for path in libraries if path not in sys.path)
+    preloading.load_extensions()  # `datetime` among them: see `sandboxes.interpreter.interpreters`
     for name in modules:
-        __import__(name)
+        preloading.import_for_guests(name)
 
 
 def load(setup: Setup, meters: HeldMemory) -> InterpreterBackend:

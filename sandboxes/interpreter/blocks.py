@@ -1,8 +1,8 @@
 """Blocks of memory that guests of one cell share by name. Main owns them.
 
-A block is made when it is first asked for and freed when the last sandbox that asked for it is
-closed: so no guest meets what an earlier one left, and memory is never freed while an interpreter
-that may use it lives. It begins as zeros.
+A block is made of zeros when it is first asked for. Its name is forgotten when the last sandbox
+that asked for it is closed, so no guest meets what an earlier one left. Its memory is freed when
+the last of their interpreters is destroyed, so none that lives has an address of nothing.
 
 Rule: memory comes from the kernel page by page and is capped with all that the cell holds.
 """
@@ -44,6 +44,8 @@ class Blocks:
         """Begin with none."""
         self._lock = _thread.allocate_lock()
         self._blocks: dict[str, _Block] = {}
+        #: What keeps the memory: the blocks that each interpreter knows an address of.
+        self._known: dict[int, list[_Block]] = {}
 
     def open(self, name: str, kind: str, size_bytes: int, holder: int) -> int:
         """Return the address of a block, made if there is none.
@@ -52,7 +54,7 @@ class Blocks:
             name: of the block, the same for all that share it.
             kind: of what is in it; a name stands for one kind and one size.
             size_bytes: how large it is.
-            holder: a number for the sandbox that asks; it holds the block until `release`.
+            holder: a number for the sandbox that asks; it has the block until `let_go`.
 
         Raises:
             BlockRefused: the name stands for another size, or there is no memory.
@@ -66,7 +68,9 @@ class Blocks:
                     f"{name!r} is a {block.kind} of {block.size_bytes} bytes, not a {kind} of "
                     f"{size_bytes}"
                 )
-            block.holders.add(holder)
+            if holder not in block.holders:
+                block.holders.add(holder)
+                self._known.setdefault(holder, []).append(block)
             return block.address
 
     def answer(self, data: bytes, holder: int) -> bytes:
@@ -81,13 +85,18 @@ class Blocks:
         except BlockRefused as refused:
             return str(refused).encode(errors="replace")
 
-    def release(self, holder: int) -> None:
-        """Let go of all that a closed sandbox holds."""
+    def let_go(self, holder: int) -> None:
+        """Let go of all that a sandbox has, now that it is closed."""
         with self._lock:
             for name, block in list(self._blocks.items()):
                 block.holders.discard(holder)
                 if not block.holders:
                     del self._blocks[name]
+
+    def free(self, holder: int) -> None:
+        """Free what no other interpreter knows of, now that this one is destroyed."""
+        with self._lock:
+            self._known.pop(holder, None)
 
     def __len__(self) -> int:
         return len(self._blocks)
@@ -101,7 +110,7 @@ class Blocks:
             memory = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         except OSError as error:
             raise BlockRefused(f"no memory for {name!r}: {error.strerror}") from None
-        # The view is not kept: the address stays good for as long as the mapping is not closed.
+        # The view is not kept: the address is good for as long as the mapping is not closed.
         address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
         return _Block(memory, address, size_bytes, kind)
 

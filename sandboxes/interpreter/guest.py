@@ -19,13 +19,16 @@ import sys
 import time
 from collections.abc import Sequence
 from types import CodeType, ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from protocol.values import import_all
 from sandboxes.guest import clock, entries, hostside, ports, running, streams
-from sandboxes.interpreter import line, waiting
+from sandboxes.interpreter import line, refusals, waiting
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
+
+    from sandboxes.interpreter.carried import Carried
 
 #: Threads that a guest starts get this much stack; the process's default is that of main.
 THREAD_STACK_BYTES: Final = 8 << 20
@@ -36,6 +39,7 @@ _ROOT: Final = __file__.removesuffix("sandboxes/interpreter/guest.py")
 _OURS: Final = tuple(
     f"{_ROOT}{folder}/" for folder in ("protocol", "sandboxes/guest", "sandboxes/interpreter")
 )
+_PACKAGES: Final = frozenset({"protocol", "sandboxes", "executor"})
 _WAITS: Final = frozenset({clock.__file__, waiting.__file__})
 _monitoring: Final = sys.monitoring
 _EVENTS: Final = (
@@ -51,6 +55,20 @@ class Interrupted(BaseException):
     """The run is over; nobody takes more of it."""
 
 
+#: How we were loaded.
+_carried: Carried = __spec__.loader  # type: ignore[assignment]  # it alone loads this module
+#: Our modules, while a guest runs.
+_ours: dict[str, ModuleType] = {}
+
+
+def _swap(others: dict[str, ModuleType]) -> dict[str, ModuleType]:
+    """Take the modules of our names out of `sys.modules`, put others there, return the first."""
+    names = [name for name in sys.modules if name.partition(".")[0] in _PACKAGES]
+    found = {name: sys.modules.pop(name) for name in names}
+    sys.modules.update(others)
+    return found
+
+
 class _SharedFinder:
     """Finds `cellblock_shared`, loaded when it is imported: it needs ctypes, which takes 5 ms."""
 
@@ -61,14 +79,21 @@ class _SharedFinder:
         """Return how to load the module, if this is its name."""
         if name != SHARED:
             return None
-        spec: ModuleSpec = type(sys.__spec__)(name, self)  # importing it by name takes 1 ms
+        make: Any = type(sys.__spec__)  # importing it by its name takes 1 ms
+        spec: ModuleSpec = make(name, self)
         return spec
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """Return the module."""
-        from sandboxes.interpreter import shared
+        theirs = _swap(_ours)
+        _carried.install()
+        try:
+            from sandboxes.interpreter import shared
 
-        return shared.module(self._code_address, _ask)
+            return shared.module(self._code_address, _ask)
+        finally:
+            _carried.remove()
+            _ours.update(_swap(theirs))
 
     def exec_module(self, module: ModuleType) -> None:
         """Do nothing: it is complete."""
@@ -111,11 +136,17 @@ def boot(fd: int, code_address: int, libraries: Sequence[str], modules: Sequence
     time.sleep = clock.sleep  # type: ignore[assignment]  # it takes all that can be compared
     hostside.install()
     entries.install()
+    refusals.install()
     running.before_exit.append(waiting.join_threads)
     sys.meta_path.append(_SharedFinder(code_address))
     ports.connect(_emit, _call, _read_stdin)
+    import_all()
     for name in modules:
         __import__(name)
+    sys.modules[line.HOOK] = sys.modules[__name__]
+    _carried.remove()
+    vars(_main).clear()
+    _ours.update(_swap({}))  # a guest may have modules of these names
     line.send(_fd, line.BOOTED)
 
 

@@ -66,10 +66,15 @@ class Interpreter:
         #: Kept, as CPython holds their addresses until it has run them.
         self._asked: list[ctypes.Array[ctypes.c_char]] = []
 
-    def execute(self, code: str) -> str:
-        """Run `code` in it, on the calling thread; return "", or what it raised as text."""
+    def execute(self, code: str, **names: object) -> str:
+        """Run `code` in it, on the calling thread; return "", or what it raised as text.
+
+        Args:
+            code: what to run, in its `__main__`.
+            names: what that is to have by these names; copied.
+        """
         try:
-            raised = _interpreters.exec(self._id, code)
+            raised = _interpreters.exec(self._id, code, names)
         except Exception as error:  # noqa: BLE001 - of CPython itself: it could not enter
             return f"{type(error).__name__}: {error}"
         return "" if raised is None else str(raised.formatted)

@@ -40,6 +40,9 @@ LEFT: Final = 22
 #: What a guest waits for an answer to.
 QUESTIONS: Final = frozenset({CALL, STDIN, SHARE})
 
+#: The name by which main finds the guest's side in an interpreter.
+HOOK: Final = "_cellblock"
+
 _HEADER: Final = struct.Struct("=BQ")
 _READ_BYTES_MAX: Final = 1 << 20
 

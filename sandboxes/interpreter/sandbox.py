@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import _thread
 import itertools
-import os
 import socket
 import time
 from typing import TYPE_CHECKING, Final
@@ -23,8 +22,9 @@ from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
 from sandboxes.errors import SandboxBroken
 from sandboxes.guest import wire
-from sandboxes.interpreter import blocks, line
+from sandboxes.interpreter import blocks, carried, line
 from sandboxes.interpreter.interpreters import Interpreter
+from sandboxes.interpreter.line import HOOK
 from sandboxes.requests import Pieces, request_of
 from sandboxes.talk import Talk
 
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 _REPLY_ROOM_BYTES: Final = 4 << 20
 #: Any other message; the frame that carries on a call's arguments has the same cap.
 _MESSAGE_BYTES_MAX: Final = 256 << 20
+#: What a guest said at its end is read within this, or its line is cut; nothing in it is lost.
+_HEAR_OUT_S: Final = 1.0
 _CRASH_NAME: Final = "GuestCrashed"
 _WARM_UP: Final = wire.pack_request(wire.Request("print(1 + 1)", mode="cell")).encode()
-_ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-_GUEST: Final = "sandboxes.interpreter.guest"
-_BOOT: Final = f"import sys\nsys.path.append({_ROOT!r})\nimport {_GUEST}\n{_GUEST}.boot"
-_CALL: Final = f"__import__('sys').modules[{_GUEST!r}]."
+_BOOT: Final = f"{carried.BOOT}\nimport {carried.GUEST} as guest\nguest.boot"
+_CALL: Final = f"__import__('sys').modules[{HOOK!r}]."
 
 _numbers = itertools.count(1)
 
@@ -62,6 +62,11 @@ class InterpreterSandbox:
         self._serial = 0
         self._is_running = False
         self._was_cut = False
+        #: Released when all is heard that the guest said in its run.
+        self._heard_out = _thread.allocate_lock()
+        self._heard_out.acquire()
+        #: Nothing is said on the line any more.
+        self._is_cut_off = False
         self._wanted: Verdict | None = None
         self._is_closed = False
         self._interpreter = Interpreter()
@@ -69,7 +74,7 @@ class InterpreterSandbox:
         arguments = (
             self._theirs.fileno(), backend.code_address, backend.libraries, backend.modules
         )  # fmt: skip
-        raised = self._interpreter.execute(f"{_BOOT}{arguments!r}")
+        raised = self._interpreter.execute(f"{_BOOT}{arguments!r}", carried=backend.carried)
         if raised:
             self._theirs.shutdown(socket.SHUT_RDWR)
         booted = line.receive(self._ours.fileno(), _MESSAGE_BYTES_MAX)
@@ -138,10 +143,12 @@ class InterpreterSandbox:
             cpu_us = (time.thread_time_ns() - began_ns) // 1_000
             with self._turn:
                 self._is_running = False
-            if raised:  # it may have left its request unread, and who sends it would wait
-                self._theirs.shutdown(socket.SHUT_RDWR)
-            else:
+            if not raised:
                 line.send(self._theirs.fileno(), line.LEFT)
+            # Whoever listens would wait for ever behind half a message, or for its own to be read.
+            if raised or not self._heard_out.acquire(timeout=_HEAR_OUT_S):
+                self._is_cut_off = True
+                self._theirs.shutdown(socket.SHUT_RDWR)
 
         lane = self._backend.lanes.take()
         lane.begin(execute)
@@ -167,6 +174,7 @@ class InterpreterSandbox:
             ) is not None:
                 kind, data = message
                 if kind == line.LEFT:
+                    self._heard_out.release()
                     break
                 if kind == line.CUT:
                     self._was_cut = True
@@ -249,7 +257,7 @@ class InterpreterSandbox:
             timings=Timings(
                 decode_us=reply.decode_us, run_us=reply.run_us, encode_us=reply.encode_us
             ),
-            reusable=is_clean and stopped is None,
+            reusable=is_clean and stopped is None and not self._is_cut_off,
         )
 
     # --- from other threads, and the end ---------------------------------------------------------
@@ -276,6 +284,7 @@ class InterpreterSandbox:
         """Let go of it; it is destroyed on a thread of the backend's. Idempotent."""
         if not self._is_closed:
             self._is_closed = True
+            self._backend.blocks.let_go(self._number)
             self._backend.bury(self)
 
     def destroy(self) -> bool:
@@ -285,7 +294,7 @@ class InterpreterSandbox:
             return False
         self._interpreter.destroy()
         self._theirs.close()
-        self._backend.blocks.release(self._number)
+        self._backend.blocks.free(self._number)
         return True
 
 

@@ -108,7 +108,7 @@ class CellWish:
     def files(self, jail: Jail) -> Files:
         """Return which calls about files such a cell needs."""
         if self.writable_tmpfs_bytes or any(bind.writable for bind in self.binds):
-            return "write"
+            return "own" if jail.has(Wall.ROOT) else "write"
         return "read" if self.binds or jail.libraries else "none"
 
 
@@ -193,7 +193,7 @@ def _stands(step: Step, jail: Jail) -> bool:
 
 
 def _path_rules(jail: Jail, wish: CellWish) -> tuple[PathRule, ...]:
-    rules = [PathRule(path) for path in jail.libraries]
+    rules = [PathRule(path, optional=True) for path in jail.libraries]
     rules += [PathRule(bind.target, bind.writable) for bind in wish.binds]
     if wish.writable_tmpfs_bytes:
         rules.append(PathRule(SCRATCH, writable=True))

@@ -97,6 +97,11 @@ class WasmBackend:
         """Return the private memory this process holds."""
         return self._meters.resident_bytes()
 
+    @property
+    def is_spent(self) -> bool:
+        """False: nothing of a guest's outlives its sandbox."""
+        return False
+
     def _program(self, path: str) -> Program:
         if path in self._loaded.programs:
             return self._loaded.programs[path]

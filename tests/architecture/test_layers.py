@@ -28,7 +28,7 @@ LIGHT = (
     "protocol/values/",
 )
 #: What runs inside sandboxes, with everything loaded before a run comes.
-GUEST = ("sandboxes/guest/", "sandboxes/wasm/guest/")
+GUEST = ("sandboxes/guest/", "sandboxes/wasm/guest/", "sandboxes/interpreter/carried.py")
 HEAVY = {"asyncio", "pydantic", "wasmtime", "logging", "inspect", "multiprocessing"}
 
 #: Compiles methods from the names of fields in our own source, as `dataclasses` does.
