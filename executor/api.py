@@ -80,7 +80,7 @@ class Supervisor:
         Unavailable: a required guarantee is not held on this machine.
     """
 
-    _link: LinkKeeper | None = None
+    link_keeper: LinkKeeper | None = None  # for our own modules, too
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class Supervisor:
             queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
         )
         self._image = image
-        self._link = None if link is None else link.keeper()
+        self.link_keeper = None if link is None else link.keeper()
         self._defaults = make_defaults(limits, functions, tenant)
         self._lock = threading.Lock()
         self._sessions = itertools.count(1)
@@ -143,7 +143,7 @@ class Supervisor:
             if self._is_closed:
                 return
             self._is_closed = True
-            keeper, link = self._keeper, self._link
+            keeper, link = self._keeper, self.link_keeper
         if link is not None:
             link.close(max(0.0, within_s))
         if keeper is not None:
@@ -325,7 +325,7 @@ class Supervisor:
 
         keeper = self._kept()
         snapshot = Statistics.from_json(keeper.statistics(STATISTICS_WAIT_S))
-        link = None if self._link is None else self._link.statistics()
+        link = None if self.link_keeper is None else self.link_keeper.statistics()
         return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts, link=link)
 
     def guarantees(self) -> tuple[Guarantee, ...]:
@@ -372,7 +372,7 @@ class Supervisor:
         from executor import isolate
         from sandboxes.errors import SandboxError
 
-        kind, jail, link = self._isolate, self._jail, self._link
+        kind, jail, link = self._isolate, self._jail, self.link_keeper
         compiled = functools.partial(compiled_image, self._image, is_quick=kind == "inline")
         try:
             compiled(self._defaults.limits.fuel is not None)  # before anything is started

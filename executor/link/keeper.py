@@ -140,6 +140,16 @@ class LinkKeeper:
         with self._changed:
             return self._changed.wait_for(lambda: self._report["state"] in states, timeout_s)
 
+    def wait_change(self, seen: tuple[str, str]) -> tuple[str, str]:
+        """Wait until state and cause are not those that were seen; return them."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._where != seen)
+            return self._where
+
+    @property
+    def _where(self) -> tuple[str, str]:
+        return self._report["state"], self._report["cause"]
+
     def ask_drain(self, within_s: float) -> None:
         """Begin to drain. A second call may shorten the first. Does not wait."""
         with self._changed:
