@@ -65,6 +65,7 @@ from protocol.links import (
     LinkReport,
     Pulse,
     Resume,
+    State,
     Welcome,
     encode_link,
 )
@@ -167,6 +168,7 @@ class LinkIsolate:
         self._others: deque[Publish] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._failure: Exception | None = None
         #: What the server last complained of.
         self._complaint = ""
 
@@ -182,6 +184,9 @@ class LinkIsolate:
         self._step(TimePassed())
         try:
             await self._over.wait()
+            if self._failure is not None:
+                text = f"{type(self._failure).__name__}: {self._failure}"
+                self._report("reconnecting", f"its isolate failed: {printable(text)}", {})
             for task in [task for task in self._tasks if task.get_name() == "leave"]:
                 await task
         finally:
@@ -195,6 +200,14 @@ class LinkIsolate:
 
     # --- events ----------------------------------------------------------------------------------
     def _step(self, event: Event) -> None:
+        try:
+            self._obey(event)
+        except Exception as error:  # a bug of ours: another isolate begins from what the loop has
+            self._failure = error
+            self._over.set()
+            raise
+
+    def _obey(self, event: Event) -> None:
         for action in self._core.handle(event, time.monotonic()):
             self._carry_out(action)
         if self._timer is not None:
@@ -251,9 +264,7 @@ class LinkIsolate:
             case Pull():
                 self._carry_out(self._pull(action))
             case Report(_, cause, details):
-                state = self._core.state
-                data = json.dumps(details).encode()
-                self._host.send(encode_link(LinkReport(state, cause[:4_096]), 0, (data,)))
+                self._report(self._core.state, cause, details)
             case Connect():
                 self._begin("connect", self._connect())
             case Disconnect():
@@ -262,6 +273,10 @@ class LinkIsolate:
                 self._over.set()
             case _:
                 assert_never(action)
+
+    def _report(self, state: State, cause: str, details: dict[str, object]) -> None:
+        data = json.dumps({"state": state, "cause": cause} | details).encode()
+        self._host.send(encode_link(LinkReport(state, cause[:4_096]), 0, (data,)))
 
     def _begin(self, name: str, coroutine: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(coroutine, name=name)
