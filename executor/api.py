@@ -83,7 +83,7 @@ class Supervisor(Runs):
         Unavailable: a required guarantee is not held on this machine.
     """
 
-    _link: LinkKeeper | None = None
+    link_keeper: LinkKeeper | None = None  # for our own modules, too
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class Supervisor(Runs):
             is_one_shot=isolate == "inline",
         )
         self._image = image
-        self._link = None if link is None else link.keeper()
+        self.link_keeper = None if link is None else link.keeper()
         self._defaults = make_defaults(limits, functions, tenant, kind)
         self._lock = threading.Lock()
         self._sessions = itertools.count(1)
@@ -150,7 +150,7 @@ class Supervisor(Runs):
             if self._is_closed:
                 return
             self._is_closed = True
-            keeper, link = self._keeper, self._link
+            keeper, link = self._keeper, self.link_keeper
         if link is not None:
             link.close(max(0.0, within_s))
         if keeper is not None:
@@ -217,7 +217,7 @@ class Supervisor(Runs):
 
         keeper = self._kept()
         snapshot = Statistics.from_json(keeper.statistics(STATISTICS_WAIT_S))
-        link = None if self._link is None else self._link.statistics()
+        link = None if self.link_keeper is None else self.link_keeper.statistics()
         return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts, link=link)
 
     def guarantees(self, kind: Kind | None = None) -> tuple[Guarantee, ...]:
@@ -279,7 +279,7 @@ class Supervisor(Runs):
             is_one_shot=self._isolate == "inline",
             is_jailed=self._jail != "none",
             defaults=self._defaults,
-            link=self._link,
+            link=self.link_keeper,
         )
 
     def _starter(self) -> Callable[[str | None], Connection]:
@@ -289,7 +289,7 @@ class Supervisor(Runs):
         """
         from executor import isolate
 
-        kind, jail, link = self._isolate, self._jail, self._link
+        kind, jail, link = self._isolate, self._jail, self.link_keeper
         sessions = self._sizes.sessions_per_cell
         return lambda spool_path: isolate.start(
             kind,

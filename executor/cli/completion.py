@@ -16,6 +16,7 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 SUMMARIES = {
     "run": "run a Python script or a WASI program once",
     "repl": "an interactive Python session in a sandbox",
+    "worker": "run what others submit, on this machine",
     "image": "build, list and prune prebuilt images",
     "doctor": "say what this machine gives and what is missing",
     "schema": "print the JSON Schema of the protocol",

@@ -138,12 +138,35 @@ PREIMPORT = Flag("--preimport", "a module to import", metavar="NAME", repeats=Tr
 OPTIMIZE = Flag("--optimize", "merge and optimise its modules", variable="")
 ALL = Flag("--all", "also what is current", variable="")
 
+NATS = Flag("--nats", "NATS servers (default nats://127.0.0.1:4222)", metavar="URL[,URL]")
+QUEUE = Flag("--queue", "the queue of runs (default default)", metavar="NAME")
+USER = Flag("--user", "NATS user", metavar="NAME")
+PASSWORD_FILE = Flag("--password-file", "that user's password", metavar="FILE")
+TOKEN_FILE = Flag("--token-file", "NATS token", metavar="FILE")
+CREDS = Flag("--creds", "NATS credentials: JWT and seed", metavar="FILE")
+NKEY = Flag("--nkey", "NATS user's seed", metavar="FILE")
+TLS_CA = Flag("--tls-ca", "certificates to trust", metavar="FILE")
+TLS_CERT = Flag("--tls-cert", "our own certificate", metavar="FILE")
+TLS_KEY = Flag("--tls-key", "its key", metavar="FILE")
+CELLS = Flag("--cells", "runs at the same time (default one on each CPU)", metavar="COUNT")
+SLOTS = Flag("--slots", "runs at hand, waiting ones included (default 2 x cells)", metavar="COUNT")
+LEASE = Flag("--lease", "silent for so long, it loses its runs (default 10)", metavar="SECONDS")
+GIVE_UP = Flag("--give-up", "no connection for so long, it ends (default 600)", metavar="SECONDS")
+DRAIN = Flag("--drain", "what goes on at SIGTERM may end (default 30)", metavar="SECONDS")
+ISOLATE = Flag("--isolate", "where loop and link run: interpreter or process", metavar="KIND")
+
 LIMIT_FLAGS = (TIMEOUT, MEMORY, FUEL, STDOUT_LIMIT, STDERR_LIMIT, VALUE_LIMIT, FILES_LIMIT)
 GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE, KIND, PRELOAD)
+#: Where other machines are, and who we are to them.
+HUB_FLAGS = (
+    NATS, QUEUE, USER, PASSWORD_FILE, TOKEN_FILE, CREDS, NKEY, TLS_CA, TLS_CERT, TLS_KEY,
+)  # fmt: skip
+WORKER_FLAGS = (CELLS, SLOTS, LEASE, GIVE_UP, DRAIN, ISOLATE)
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
     "run": (CODE, *LIMIT_FLAGS, *GIVE_FLAGS, OUT, RESULT, JAIL, JSON, QUIET, STDIN, RAW, HELP),
     "repl": (*LIMIT_FLAGS, *GIVE_FLAGS, JAIL, QUIET, RAW, HELP),
+    "worker": (*HUB_FLAGS, *WORKER_FLAGS, *LIMIT_FLAGS, IMAGE, JAIL, QUIET, HELP),
     "image": (HELP,),
     "image build": (NAME, PACKAGE, PREIMPORT, OPTIMIZE, QUIET, HELP),
     "image list": (JSON, HELP),

@@ -14,6 +14,7 @@ Usage: cellblock COMMAND [OPTIONS]
 
   run         run a Python script or a WASI program once
   repl        an interactive Python session in a sandbox
+  worker      run what others submit over NATS, on this machine
   image       build, list and prune prebuilt images with packages
   doctor      say what this machine gives, what is missing, and how to get it
   schema      print the JSON Schema of the protocol
@@ -130,10 +131,36 @@ Examples:
   cellblock completion fish > ~/.config/fish/completions/cellblock.fish
 """
 
+WORKER = """\
+Usage: cellblock worker [OPTIONS]
+
+Takes runs from a queue on NATS JetStream and runs them here, under these limits
+as ceilings. Needs: pip install 'cellblock[nats]'. See docs/scale-out.md.
+
+  --nats URL[,URL]     the servers         --queue NAME         which (default)
+  --user NAME          our name            --password-file FILE
+  --token-file FILE    or a token          --creds, --nkey FILE  or a key
+  --tls-ca, --tls-cert, --tls-key FILE     certificates for tls://
+  --cells COUNT        at once (CPUs)      --slots COUNT        at hand (2x)
+  --lease SECONDS      silent for so long, it loses its runs (10; same for all)
+  --give-up SECONDS    no connection for so long, it ends (600)
+  --drain SECONDS      at SIGTERM runs may go on for so long (30)
+  --isolate KIND       interpreter, or process (which ws:// needs)
+  --timeout, --memory, --fuel, --stdout-limit, --stderr-limit, --value-limit,
+  --files-limit        ceilings, see run   --image IMAGE        for all runs
+  --jail KIND          full, light, none   -q, --quiet          say nothing
+
+Ctrl-C or SIGTERM drains: ends what goes on, hands back the rest. A second one
+ends at once. Exit code: 0 when drained, 125 when it gave up, with the reason.
+Example:
+  cellblock worker --nats nats://hub:4222 --cells 4 --timeout 60
+"""
+
 TEXTS = {
     "": MAIN,
     "run": RUN,
     "repl": REPL,
+    "worker": WORKER,
     "image": IMAGE,
     "image build": IMAGE,
     "image list": IMAGE,

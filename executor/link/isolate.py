@@ -20,7 +20,7 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, assert_never
 
 from executor.link.access import Access
@@ -51,13 +51,13 @@ from executor.link.events import (
 )
 from executor.link.explaining import ConnectError
 from executor.link.options import LinkOptions
+from executor.link.pipe import Pipe
 from executor.link.provision import prepare
 from executor.link.wire import CONSUMER, Subjects, gone_number, stream_name
 from executor.loop.lateness import Lateness
-from executor.loop.peer import Peer, PeerClosed
 from executor.restart import system_jitter
-from protocol.errors import ProtocolError, printable
-from protocol.frames import FRAME_BYTES_MAX, Frame
+from protocol.errors import printable
+from protocol.frames import Frame
 from protocol.links import (
     IN_PIECES,
     LINK_KINDS,
@@ -65,6 +65,7 @@ from protocol.links import (
     LinkReport,
     Pulse,
     Resume,
+    State,
     Welcome,
     encode_link,
 )
@@ -95,58 +96,6 @@ def serve(host_fd: int, options_json: str) -> None:
         door.close()
 
 
-class _Pipe:
-    """A framed pipe on an asyncio loop."""
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        kinds: frozenset[int],
-        take: Callable[[Frame], None],
-        ended: Callable[[], None],
-    ) -> None:
-        self._peer = Peer(sock, kinds=kinds, limit_bytes=FRAME_BYTES_MAX)
-        self._take = take
-        self._ended = ended
-        self._loop = asyncio.get_running_loop()
-        self._is_writing = self._is_closed = False
-        self._loop.add_reader(sock, self._read)
-
-    def send(self, data: bytes) -> None:
-        if not self._is_closed:
-            self._guard(lambda: self._peer.send((data,)))
-
-    def close(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            self._loop.remove_reader(self._peer.sock)
-            self._loop.remove_writer(self._peer.sock)
-            self._peer.close()
-
-    def _read(self) -> None:
-        self._guard(self._read_frames)
-
-    def _read_frames(self) -> None:
-        for frame in self._peer.receive():
-            self._take(frame)
-
-    def _guard(self, do: Callable[[], None]) -> None:
-        try:
-            do()
-        except (PeerClosed, ProtocolError):
-            if not self._is_closed:
-                self.close()
-                self._ended()
-            return
-        if self._is_closed or self._is_writing == bool(self._peer.waiting_bytes):
-            return
-        self._is_writing = not self._is_writing
-        if self._is_writing:
-            self._loop.add_writer(self._peer.sock, lambda: self._guard(self._peer.flush))
-        else:
-            self._loop.remove_writer(self._peer.sock)
-
-
 class LinkIsolate:
     """One link: core, pipes and connection."""
 
@@ -162,11 +111,12 @@ class LinkIsolate:
             self._settings, time.monotonic(), jitter=system_jitter, lateness=self._late
         )
         self._connection: Connection | None = None
-        self._loop_pipe: _Pipe | None = None
+        self._loop_pipe: Pipe | None = None
         self._urgent: deque[Publish] = deque()
         self._others: deque[Publish] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._failure: Exception | None = None
         #: What the server last complained of.
         self._complaint = ""
 
@@ -176,12 +126,15 @@ class LinkIsolate:
         self._over = asyncio.Event()
         self._to_send = asyncio.Event()
         self._sent = asyncio.Event()
-        self._host = _Pipe(self._host_socket, HOST_SAYS, self._on_host, self._over.set)
+        self._host = Pipe(self._host_socket, HOST_SAYS, self._on_host, self._over.set)
         self._door.setblocking(False)
         self._loop.add_reader(self._door, self._on_door)
         self._step(TimePassed())
         try:
             await self._over.wait()
+            if self._failure is not None:
+                text = f"{type(self._failure).__name__}: {self._failure}"
+                self._report("reconnecting", f"its isolate failed: {printable(text)}", {})
             for task in [task for task in self._tasks if task.get_name() == "leave"]:
                 await task
         finally:
@@ -195,6 +148,14 @@ class LinkIsolate:
 
     # --- events ----------------------------------------------------------------------------------
     def _step(self, event: Event) -> None:
+        try:
+            self._obey(event)
+        except Exception as error:  # a bug of ours: another isolate begins from what the loop has
+            self._failure = error
+            self._over.set()
+            raise
+
+    def _obey(self, event: Event) -> None:
         for action in self._core.handle(event, time.monotonic()):
             self._carry_out(action)
         if self._timer is not None:
@@ -226,7 +187,7 @@ class LinkIsolate:
                 self._loop_pipe.close()
                 self._step(LoopLost())
             sock = socket.socket(fileno=descriptor)
-            self._loop_pipe = _Pipe(sock, LOOP_SAYS, self._on_loop, self._on_loop_lost)
+            self._loop_pipe = Pipe(sock, LOOP_SAYS, self._on_loop, self._on_loop_lost)
             self._step(LoopUp())
         if not data:
             self._loop.remove_reader(self._door)
@@ -251,9 +212,7 @@ class LinkIsolate:
             case Pull():
                 self._carry_out(self._pull(action))
             case Report(_, cause, details):
-                state = self._core.state
-                data = json.dumps(details).encode()
-                self._host.send(encode_link(LinkReport(state, cause[:4_096]), 0, (data,)))
+                self._report(self._core.state, cause, details)
             case Connect():
                 self._begin("connect", self._connect())
             case Disconnect():
@@ -262,6 +221,10 @@ class LinkIsolate:
                 self._over.set()
             case _:
                 assert_never(action)
+
+    def _report(self, state: State, cause: str, details: dict[str, object]) -> None:
+        data = json.dumps({"state": state, "cause": cause} | details).encode()
+        self._host.send(encode_link(LinkReport(state, cause[:4_096]), 0, (data,)))
 
     def _begin(self, name: str, coroutine: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(coroutine, name=name)

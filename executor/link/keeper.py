@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from executor.keeper import Keeper
+    from executor.link.serving import Served
     from executor.options import Defaults
 
 #: An isolate that was told to leave, or whose pipe was closed, has this long beyond its drain.
@@ -69,6 +70,7 @@ class LinkKeeper:
         self._settings: Settings | None = None
         self._thread: threading.Thread | None = None
         self._is_closing = False
+        self._served: Served | None = None
         self._restarts = 0
         self._report: dict[str, Any] = {"state": "connecting", "cause": "it is being started"}
 
@@ -98,7 +100,12 @@ class LinkKeeper:
         link, pools = self._link, keeper.launcher.pools
         from executor.checks import run_limits
 
-        functions = defaults.functions.names if defaults.functions is not None else ()
+        functions = () if defaults.functions is None else defaults.functions.names
+        if defaults.functions is not None:
+            from executor.link.serving import Served
+
+            self._served = Served(defaults.functions, keeper.client, defaults.limits.host_calls)
+            keeper.client.take_from_guests = self._served.take
         serving = Serving(
             ceilings=run_limits(defaults.limits),
             pools=pools.for_others(),
@@ -140,6 +147,16 @@ class LinkKeeper:
         with self._changed:
             return self._changed.wait_for(lambda: self._report["state"] in states, timeout_s)
 
+    def wait_change(self, seen: tuple[str, str]) -> tuple[str, str]:
+        """Wait until state and cause are not those that were seen; return them."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._where != seen)
+            return self._where
+
+    @property
+    def _where(self) -> tuple[str, str]:
+        return self._report["state"], self._report["cause"]
+
     def ask_drain(self, within_s: float) -> None:
         """Begin to drain. A second call may shorten the first. Does not wait."""
         with self._changed:
@@ -163,6 +180,8 @@ class LinkKeeper:
                 with contextlib.suppress(OSError):
                     self._socket.shutdown(socket.SHUT_RDWR)
             thread = self._thread
+        if self._served is not None:
+            self._served.close()
         if thread is not None:
             thread.join(2 * LEAVE_WAIT_S)
         with self._changed:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from executor.link.keeper import LinkKeeper
 
 SLOTS_MAX = 512
+LEASE_S, GIVE_UP_S = 10.0, 600.0
 
 
 @frozen
@@ -52,8 +53,8 @@ class NatsLink:
     access: Access | str | Sequence[str] = field(default_factory=Access)
     queue: str = QUEUE
     slots: int | None = None
-    lease_s: float = 10.0
-    give_up_s: float = 600.0
+    lease_s: float = LEASE_S
+    give_up_s: float = GIVE_UP_S
     isolate: Literal["interpreter", "process"] = "interpreter"
     prefix: str = PREFIX
 

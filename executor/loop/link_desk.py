@@ -45,12 +45,14 @@ from protocol.messages import (
     Cancel,
     Done,
     EndSession,
+    HostCall,
     Log,
     Lost,
     Output,
     Progress,
     Refused,
     Submit,
+    Verdict,
 )
 from protocol.reading import read, write
 from protocol.structs import field, mutable
@@ -60,6 +62,8 @@ READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 LEASE_BYTES_MAX = 1 << 20
 HELD_BYTES_MAX = 64 << 20
 NOTE_BYTES_MAX = 4 << 10
+#: A session of another machine's caller is dropped when no run of it came for so long.
+SESSION_IDLE_S = 900.0
 
 LINK_SENDS = frozenset(KINDS[c] for c in (Submit, Cancel, EndSession)) | frozenset(
     LINK_KINDS[c] for c in (Hold, Release, Forget)
@@ -67,7 +71,7 @@ LINK_SENDS = frozenset(KINDS[c] for c in (Submit, Cancel, EndSession)) | frozens
 _HOLD, _RELEASE, _FORGET = LINK_KINDS[Hold], LINK_KINDS[Release], LINK_KINDS[Forget]
 _SUBMIT = KINDS[Submit]
 _OPTIONAL = frozenset(KINDS[c] for c in (Output, Log, Progress))
-_OUTPUT = KINDS[Output]
+_OUTPUT, _HOST_CALL, _END_SESSION = KINDS[Output], KINDS[HostCall], KINDS[EndSession]
 _ENDINGS = frozenset(KINDS[c] for c in (Done, Lost, Refused))
 
 
@@ -82,6 +86,7 @@ class _Lease:
     released: int = 0
     dropped_bytes: int = 0
     dropped_entries: int = 0
+    session: int = 0
     is_begun: bool = False
     has_ended: bool = False
 
@@ -101,6 +106,10 @@ class LinkDesk:
         self._mask = 0
         self._door: socket.socket | None = door
         self._leases: dict[int, _Lease] = {}
+        #: Runs that called functions of this machine's host, and have not ended.
+        self._calling: set[int] = set()
+        #: When each session was last used.
+        self._sessions: dict[int, float] = {}
         # Those of an earlier loop may still be known to submitters, under the machine's one name.
         self._next = LEASE_MIN + int.from_bytes(os.urandom(8)) % (LEASE_MIN // 2)
         self.held_bytes = 0
@@ -207,6 +216,8 @@ class LinkDesk:
             if lease is None or lease.is_begun:
                 raise RemoteProtocolError("a run without a lease of its own")
             lease.is_begun = True
+            body, _ = frame.split()
+            lease.session = read(Submit, body).session
             self._take(frame)
         elif kind == _RELEASE:
             if lease is not None:
@@ -214,7 +225,11 @@ class LinkDesk:
                 self._release(number, lease, read(Release, body).seq)
         elif kind == _FORGET:
             self._forget(number)
-        elif lease is not None or kind == KINDS[EndSession]:
+        elif kind == _END_SESSION:
+            body, _ = frame.split()
+            self._sessions.pop(read(EndSession, body).session, None)
+            self._take(frame)
+        elif lease is not None:
             self._take(frame)
 
     def _hold(self, frame: Frame) -> None:
@@ -246,11 +261,25 @@ class LinkDesk:
         self.held_bytes += by_bytes
 
     # --- from cells and the core -----------------------------------------------------------------
-    def keep(self, frame: Frame) -> None:
-        """Keep what is said of a lease's run until it is released, and send it to the link."""
-        lease = self._leases.get(frame.run_id)
-        if lease is None or lease.has_ended:
-            return  # nobody wants it
+    def keep(self, frame: Frame) -> Frame | None:
+        """Keep what is said of a lease's run until it is released, and send it to the link.
+
+        Returns:
+            What the host is to be told: of calls of its functions, and that such a run ended.
+        """
+        number, kind = frame.run_id, frame.kind
+        if kind == _HOST_CALL:
+            self._calling.add(number)
+            return frame
+        lease = self._leases.get(number)
+        if lease is not None and not lease.has_ended:  # else nobody wants it
+            self._keep(lease, frame)
+        if kind in _ENDINGS and number in self._calling:
+            self._calling.discard(number)
+            return Frame(KINDS[Lost], number, 0, write(Lost(Verdict.CANCELLED, "")))
+        return None
+
+    def _keep(self, lease: _Lease, frame: Frame) -> None:
         size_bytes = len(frame.payload) + HEADER_BYTES
         if frame.kind in _OPTIONAL and (
             lease.kept_bytes + size_bytes > LEASE_BYTES_MAX
@@ -276,6 +305,7 @@ class LinkDesk:
     # --- life ------------------------------------------------------------------------------------
     def pulse(self, core: PoolCore, now: float) -> None:
         """Tell the link which leases live, and how busy the loop is."""
+        self._end_sessions(now)
         load = core.load()
         self._say(
             Pulse(
@@ -288,6 +318,15 @@ class LinkDesk:
                 is_full=self.held_bytes > HELD_BYTES_MAX // 2,
             )
         )
+
+    def _end_sessions(self, now: float) -> None:
+        """Drop the sandboxes of sessions that nobody has used for long."""
+        for lease in self._leases.values():
+            if lease.session:
+                self._sessions[lease.session] = now
+        for session in [s for s, at in self._sessions.items() if now - at >= SESSION_IDLE_S]:
+            del self._sessions[session]
+            self._take(Frame(_END_SESSION, 0, 0, write(EndSession(session))))
 
     def _living(self, core: PoolCore, now: float) -> Iterable[int]:
         for number, lease in self._leases.items():

@@ -251,10 +251,10 @@ class SupervisorLoop:
         self._watch_host()
 
     def _pass_on(self, frame: Frame) -> None:
-        if self._desk is not None and frame.run_id >= LEASE_MIN:
-            self._desk.keep(frame)
-        else:
-            self._host.forward(frame)
+        is_host = self._desk is None or frame.run_id < LEASE_MIN
+        told = frame if is_host or self._desk is None else self._desk.keep(frame)
+        if told is not None:
+            self._host.forward(told)
             self._watch_host()
 
     def _watch_host(self) -> None:
