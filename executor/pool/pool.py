@@ -367,7 +367,7 @@ class Pool:
             grown_bytes = cell.heap_bytes - cell.heap_first_bytes
             if cell.runs >= self.policy.runs_max:
                 self.grow_old(cell, "runs")
-            elif grown_bytes > self.policy.heap_growth_bytes_max:
+            elif grown_bytes > self.policy.heap_growth_bytes_max and not cell.sessions:
                 self.grow_old(cell, "heap")
             return
         if not cell.sessions and cell is not self.relieved:
