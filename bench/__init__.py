@@ -1,1 +1,1 @@
-"""Measurements, each a program of its own: `python -m bench.fresh_run` and the like."""
+"""Measurements: `python -m bench` for all that is compared, and programs that print a table."""

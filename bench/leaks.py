@@ -11,71 +11,13 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-from dataclasses import dataclass
-from pathlib import Path
 
 from bench import measure
+from bench.accounts import Account, descendants
 from executor import Limits, Supervisor
 
 WARM_UP_RUNS = 200
 SHORT = Limits(wall_s=0.02)
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What some processes hold."""
-
-    processes: int
-    resident_mb: float
-    private_mb: float
-    descriptors: int
-    threads: int
-
-    @classmethod
-    def of(cls, pids: list[int]) -> Account:
-        """Read the account of these processes from the kernel."""
-        resident = private = descriptors = threads = 0
-        for pid in pids:
-            home = Path(f"/proc/{pid}")
-            rollup = fields(home / "smaps_rollup")
-            resident += rollup["Rss"]
-            private += rollup["Private_Clean"] + rollup["Private_Dirty"]
-            descriptors += len(os.listdir(home / "fd"))
-            threads += len(os.listdir(home / "task"))
-        return cls(len(pids), resident / 1024, private / 1024, descriptors, threads)
-
-    def row(self, name: str) -> list[str]:
-        """Return a row of the table."""
-        megabytes = (f"{self.resident_mb:.1f}", f"{self.private_mb:.1f}")
-        return [name, str(self.processes), *megabytes, str(self.descriptors), str(self.threads)]
-
-
-def fields(path: Path) -> dict[str, int]:
-    """Return the numbers of a file such as smaps_rollup, by name."""
-    found = {}
-    for line in path.read_text().splitlines()[1:]:
-        name, _, rest = line.partition(":")
-        found[name] = int(rest.split()[0])
-    return found
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the processes below `pid`."""
-    parents: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text()
-            except OSError:
-                continue  # it ended meanwhile
-            parent = int(stat.rpartition(")")[2].split()[1])
-            parents.setdefault(parent, []).append(int(entry.name))
-    below, found = [pid], []
-    while below:
-        children = parents.get(below.pop(), [])
-        found += children
-        below += children
-    return sorted(found)
 
 
 def some_runs(supervisor: Supervisor, count: int) -> None:

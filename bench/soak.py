@@ -14,7 +14,8 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 from bench import measure
-from bench.leaks import Account, descendants, some_runs
+from bench.accounts import Account, descendants
+from bench.leaks import some_runs
 from executor import Supervisor
 
 CALLERS = 3

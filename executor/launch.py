@@ -261,8 +261,8 @@ class _Receiver:
 
     __slots__ = (
         "_backlog_max", "_deliver", "_delivered_bytes", "_generation", "_is_flooded", "_is_placed",
-        "_is_released", "_lifeline", "_loops", "_plan", "_running", "_spool", "_submitted_at",
-        "_turn", "_unplaced", "spooled", "submit",
+        "_is_released", "_lifeline", "_loops", "_placed", "_plan", "_running", "_spool",
+        "_submitted_at", "_turn", "_unplaced", "spooled", "submit",
     )  # fmt: skip
 
     def __init__(
@@ -289,6 +289,8 @@ class _Receiver:
         self._generation = 0
         self._loops = 0
         self._is_placed = False
+        #: Kept for the next frame: to wake somebody for it would take a processor from the cell.
+        self._placed: Frame | None = None
         self._is_released = False
         limits = plan.run_limits
         self._backlog_max = (
@@ -344,24 +346,32 @@ class _Receiver:
             if self._stays():
                 return True
             self.release()
-            self._deliver(item)
+            self._pass_on(item)
             return False
-        if item.kind == _PLACED:
+        if item.kind == _PLACED and self._placed is None:
             self._is_placed = True
+            self._placed = item
             self._forget()
-        elif item.kind in ENDINGS:
+            return False
+        if item.kind in ENDINGS:
             self.release()
-            self._deliver(item)
+            self._pass_on(item)
             return False
         if self._is_flooded:
             return False
         self._delivered_bytes += len(item.payload)
         if self._delivered_bytes - self._running.taken_bytes > self._backlog_max:
             self._is_flooded = True
-            self._deliver(RemoteProtocolError("its cell said more than the host could take"))
+            self._pass_on(RemoteProtocolError("its cell said more than the host could take"))
         else:
-            self._deliver(item)
+            self._pass_on(item)
         return False
+
+    def _pass_on(self, item: Item) -> None:
+        placed, self._placed = self._placed, None
+        if placed is not None:
+            self._deliver(placed)
+        self._deliver(item)
 
     def fail(self, error: LocalProtocolError) -> None:
         """End a run that cannot be sent."""

@@ -92,7 +92,7 @@ class CellStatistics:
         sessions: how many it keeps.
         stock: warmed, never used sandboxes when it was last ready.
         heap_bytes: memory it holds for guests, by its own report when it was last ready.
-        rss_bytes: its resident memory by the kernel's account, 0 if not yet looked at.
+        rss_bytes: its private resident memory by the kernel's account, 0 if not yet looked at.
         due: why it is to be replaced ("runs", "age", "heap", "rss", "spent"), "" if it is not.
         at_hand: runs that it has at hand.
     """

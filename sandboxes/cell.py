@@ -2,7 +2,8 @@
 
     main thread    reads frames and keeps a stock of sandboxes while no run is at hand; runs guests
                    and sends what they say
-    frames thread  reads frames while a run is at hand: deadline, answers, interrupts
+    frames thread  reads frames while a run is at hand: deadline, answers, interrupts. It begins
+                   when a run is `WATCHED_AFTER_S` old or waits for an answer: most are over sooner
 
 So a run begins on the thread that read it: handing it over would take longer than many runs.
 
@@ -29,7 +30,6 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Sequence
 from typing import NoReturn, cast
 
 from protocol import VERSION_MAX, VERSION_MIN
@@ -50,16 +50,19 @@ from protocol.messages import (
 )
 from protocol.reading import decode_frame
 from sandboxes import cell_kinds
+from sandboxes.alarm import Alarm, open_alarm
 from sandboxes.base import Backend, Ended, Order, Sandbox
 from sandboxes.cell_run import RunAtHand
 from sandboxes.channel import Channel
-from sandboxes.errors import NoRoom, SandboxBroken
+from sandboxes.errors import NoRoom
 
 CELL_FD = 3
 #: The kernel lets the main thread's stack grow to this, though it was started with less.
 GUEST_STACK_BYTES = 64 << 20
 #: Guests yield to the supervisor loop: it is woken first when every core is busy.
 NICE = 5
+#: Runs that end sooner are not watched, which is as good as a deadline later by this much.
+WATCHED_AFTER_S = 0.001
 #: How often a run that may write files is measured.
 FILES_CHECK_S = 0.02
 FAILURE_CHARS_MAX = 4_000
@@ -78,7 +81,7 @@ def _lost(why: str) -> Ended:
 class Cell:
     """Both threads of a cell and what they share."""
 
-    def __init__(self, channel: Channel, setup: Setup, backend: Backend) -> None:
+    def __init__(self, channel: Channel, setup: Setup, backend: Backend, alarm_fd: int) -> None:
         self._channel = channel
         self._setup = setup
         self._backend = backend
@@ -90,10 +93,12 @@ class Cell:
         self._ended_sessions: deque[int] = deque()
         #: Private memory, read while no run is at hand.
         self._heap_bytes = 0
-        #: The frames thread reads from `_begun` until it is woken, then gives `_reading` back.
-        self._begun, self._reading = _thread.allocate_lock(), _thread.allocate_lock()
-        self._begun.acquire()
+        #: The frames thread reads from its alarm until it is woken, then gives `_reading` back.
+        self._alarm = Alarm(alarm_fd, after_s=WATCHED_AFTER_S)
+        self._reading = _thread.allocate_lock()
         self._reading.acquire()
+        #: A run is at hand and no longer read by the main thread; it is watched. Under `_turn`.
+        self._is_running = self._is_watched = False
         self._waker, self._woken = socket.socketpair()
         self._called = select.poll()
         self._called.register(channel.sock, select.POLLIN)
@@ -121,7 +126,11 @@ class Cell:
         poller.register(sock, select.POLLIN)
         poller.register(woken, select.POLLIN)
         while True:
-            self._begun.acquire()
+            self._alarm.wait()
+            with self._turn:
+                if not self._is_running:
+                    continue  # it ended as the alarm went off
+                self._is_watched = True
             ready: dict[int, int] = {}
             while woken not in ready:
                 if sock in ready:
@@ -157,7 +166,11 @@ class Cell:
                 if run is not None:
                     raise LocalProtocolError("a run was sent to a cell that has one")
                 self._at_hand = run = RunAtHand(
-                    frame.run_id, Order(message, buffers), self._channel.send, time.monotonic()
+                    frame.run_id,
+                    Order(message, buffers),
+                    self._channel.send,
+                    time.monotonic(),
+                    watch=self._watch,
                 )
             case Interrupt(verdict) if run is not None and run.run_id == frame.run_id:
                 self._interrupt(run, verdict)
@@ -169,6 +182,11 @@ class Cell:
                 self._ended_sessions.append(session)
             case _:
                 pass  # about a run that ended meanwhile
+
+    def _watch(self) -> None:
+        """Have the frames thread read, as the main thread is about to wait for an answer."""
+        if not self._is_watched:
+            self._alarm.ring()
 
     def _interrupt(self, run: RunAtHand, verdict: Verdict) -> None:
         with self._turn:
@@ -196,15 +214,17 @@ class Cell:
             os._exit(1)
 
     def _run(self, run: RunAtHand) -> None:
-        """Run a guest, with the frames thread reading meanwhile."""
-        self._begun.release()
+        """Run a guest, with the frames thread reading meanwhile if it takes long."""
+        with self._turn:
+            self._is_running = True
+        self._alarm.set()
         started = time.perf_counter_ns()
         order = run.order
         session = order.run.session
         if session and not order.run.session_new and session not in self._sessions:
             # A fresh sandbox in its place would lie to its host.
             self._end(run, _SESSION_GONE, start_us=0)
-            self._reading.acquire()
+            self._take_back()
             return
         try:
             sandbox = self._sandbox_for(order)
@@ -213,7 +233,7 @@ class Cell:
                 raise
             # The sessions that it keeps are as good as before.
             self._end(run, _lost(str(error)), start_us=0)
-            self._reading.acquire()
+            self._take_back()
             return
         with self._turn:
             run.begin(sandbox)
@@ -227,7 +247,7 @@ class Cell:
             self._sessions.pop(session, None)
             self._close(sandbox)
         self._heap_bytes = self._backend.heap_bytes()
-        self._reading.acquire()
+        self._take_back()
         while not self._is_called() and self._refill():
             pass
 
@@ -242,9 +262,20 @@ class Cell:
         """
         with self._turn:
             self._at_hand = None
+            self._is_running = False
+            is_watched = self._is_watched
+        if not is_watched:
+            self._alarm.call_off()
         done, buffers = run.done(ended, start_us=start_us)
         self._channel.send(done, run.run_id, buffers, then=self._ready())
-        self._waker.send(b"\0")
+        if is_watched:
+            self._waker.send(b"\0")
+
+    def _take_back(self) -> None:
+        """Go on when the frames thread no longer reads."""
+        if self._is_watched:  # by nobody else after the end of a run
+            self._reading.acquire()
+            self._is_watched = False
 
     def _sandbox_for(self, order: Order) -> Sandbox:
         session = order.run.session
@@ -292,12 +323,13 @@ class Cell:
             sandbox.close()
 
 
-def main(fd: int = CELL_FD, *meter_fds: int, kind: str = "") -> None:
+def main(fd: int = CELL_FD, alarm_fd: int | None = None, *meter_fds: int, kind: str = "") -> None:
     """Be a cell on the socket `fd`. Does not return.
 
     Args:
         fd: the socket.
-        meter_fds: what `open_meters` gave.
+        alarm_fd: what `open_meters` gave, as the next; None to open one here.
+        meter_fds: what shows the cell's own memory and time.
         kind: of guests to load for; "" where a zygote has loaded what is needed.
     """
     channel = Channel(socket.socket(fileno=fd))
@@ -313,7 +345,7 @@ def main(fd: int = CELL_FD, *meter_fds: int, kind: str = "") -> None:
         from sandboxes.cell_slots import SlotBackend, SlotCell
 
         SlotCell(channel, setup, cast("SlotBackend", backend)).serve()
-    Cell(channel, setup, backend).serve()
+    Cell(channel, setup, backend, open_alarm() if alarm_fd is None else alarm_fd).serve()
 
 
 def _limit_own_process() -> None:

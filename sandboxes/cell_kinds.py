@@ -40,8 +40,8 @@ def preload(kind: Kind, *arguments: str) -> None:
 
     Args:
         kind: of its guests.
-        arguments: for "wasm" the image, "fuel" or "", how guests are interrupted, programs; for the others how many
-            libraries there are, these, and the modules to import.
+        arguments: for "wasm" the image, "fuel" or "", how guests are interrupted, and programs; for
+            the others how many libraries there are, these, and the modules to import.
     """
     if kind == "wasm":
         from sandboxes.wasm import backend
@@ -67,9 +67,10 @@ def preload(kind: Kind, *arguments: str) -> None:
 
 def open_meters(proc_fd: int) -> Sequence[int]:
     """Open in a forked cell, ahead of its jail, what `main` is to be given."""
+    from sandboxes.alarm import open_alarm
     from sandboxes.meters import open_files
 
-    return open_files(proc_fd)
+    return open_alarm(), *open_files(proc_fd)
 
 
 def load_ahead(kind: str) -> None:

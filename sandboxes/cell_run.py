@@ -74,8 +74,25 @@ class _Capture:
 class RunAtHand:
     """The run a cell works on, from its frame to its `Done`."""
 
-    def __init__(self, run_id: int, order: Order, send: Send, now: float) -> None:
-        """`now` is monotonic seconds; the wall limit counts from it."""
+    def __init__(
+        self,
+        run_id: int,
+        order: Order,
+        send: Send,
+        now: float,
+        *,
+        watch: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Begin it.
+
+        Args:
+            run_id: its number.
+            order: what is to run.
+            send: sends a message about it.
+            now: monotonic seconds; the wall limit counts from it.
+            watch: called ahead of each wait for an answer, so that somebody reads it.
+        """
+        self._watch = watch
         self.run_id = run_id
         self.order = order
         self.limits: RunLimits = order.run.limits
@@ -197,6 +214,7 @@ class RunAtHand:
         self.host_calls += 1
         call = self.host_calls
         pieces = (arguments, *buffers)
+        self._watch()
         self._send(HostCall(call, function[:NAME_CHARS_MAX]), self.run_id, pieces)
         while True:
             answer = self._replies.get()
@@ -214,6 +232,7 @@ class RunAtHand:
         self._raise_if_over()
         while count > 0 and not self._stdin_held and not self._stdin_ended:
             self._stdin_wanted = True
+            self._watch()
             self._send(StdinWanted(min(count, STDIN_BYTES_MAX)), self.run_id, ())
             answer = self._stdin.get()
             self._raise_if_over()

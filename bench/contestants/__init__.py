@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.contestants.base import Contestant
-from bench.contestants.cellblock import Cellblock, CountingFuel
+from bench.contestants.cellblock import Cellblock, CountingFuel, Killing
 from bench.contestants.eryx import Eryx
 from bench.contestants.monty import Monty
 from bench.contestants.node import Moved, Piscina, Workers
@@ -13,6 +13,7 @@ from bench.contestants.wasi import Wasi
 ALL: tuple[Contestant, ...] = (
     Cellblock(),
     CountingFuel(),
+    Killing(),
     Native(),
     Eryx(),
     Monty(),
@@ -23,3 +24,5 @@ ALL: tuple[Contestant, ...] = (
     Processes(),
 )
 OURS = Cellblock.name
+#: Ourselves with other settings, of interest where guests compute.
+VARIANTS = (CountingFuel.name, Killing.name)

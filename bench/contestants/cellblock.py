@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
 from bench.accounts import descendants
 from bench.contestants.base import (
@@ -24,11 +25,15 @@ from bench.contestants.base import (
     spinning,
 )
 from executor import Limits, Supervisor
+from executor.pools import SESSIONS_PER_CELL_MAX
 from protocol.limits import FUEL_MAX
+from sandboxes.errors import ImageError
+from sandboxes.wasm import image, optimised
 
 PATIENT = Limits(wall_s=120.0)
 LARGE = Limits(wall_s=120.0, value_bytes="256MB", memory_bytes="1GB")
 HOST_CALLS_MAX = 1_000_000
+type Interrupt = Literal["epoch", "kill"]
 
 
 class Cellblock(Contestant):
@@ -36,6 +41,10 @@ class Cellblock(Contestant):
 
     name = "cellblock"
     limits = PATIENT
+    interrupt: Interrupt = "epoch"
+
+    def _open(self, cells: int) -> Supervisor:
+        return Supervisor(cells=cells, limits=self.limits, interrupt=self.interrupt)
 
     def missing(self) -> str:
         """Return "": without it there is nothing to compare."""
@@ -43,18 +52,18 @@ class Cellblock(Contestant):
 
     def version(self) -> str:
         """Return its name and release."""
-        return f"cellblock {version('cellblock')}, wasmtime {version('wasmtime')}"
+        return f"cellblock {version('cellblock')}, guest {form()}, wasmtime {version('wasmtime')}"
 
     @contextmanager
     def fresh(self, places: int) -> Iterator[Call]:
         """Give a run of a supervisor."""
-        with Supervisor(cells=places, limits=self.limits) as supervisor:
+        with self._open(places) as supervisor:
             yield lambda: checked(supervisor.run(SMALLEST).stdout)
 
     @contextmanager
     def programs(self) -> Iterator[RunCode]:
         """Give a run of a supervisor with one cell."""
-        with Supervisor(cells=1, limits=self.limits) as supervisor:
+        with self._open(1) as supervisor:
 
             def run(code: str) -> str:
                 outcome = supervisor.run(code, mode="script")
@@ -67,7 +76,11 @@ class Cellblock(Contestant):
     def sessions(self, count: int) -> Iterator[Held]:
         """Hold sessions of one supervisor, on as many cells as there are processors."""
         with ExitStack() as stack:
-            supervisor = stack.enter_context(Supervisor(limits=self.limits))
+            cells = os.process_cpu_count() or 1
+            each = min(SESSIONS_PER_CELL_MAX, count // cells + 1)
+            supervisor = stack.enter_context(
+                Supervisor(cells=cells, limits=self.limits, sessions_per_cell=each)
+            )
             held = []
             for number in range(count):
                 session = stack.enter_context(supervisor.session())
@@ -130,8 +143,30 @@ class Cellblock(Contestant):
         return [*ours, "run", str(script)]
 
 
+class Killing(Cellblock):
+    """Without checks of the deadline in the guest's code: it is ended by the kill of its cell."""
+
+    name = "cellblock+kill"
+    interrupt: Interrupt = "kill"
+
+
 class CountingFuel(Cellblock):
     """With a limit of instructions as well, which makes runs repeatable."""
 
     name = "cellblock+fuel"
     limits = Limits(wall_s=120.0, fuel=FUEL_MAX)
+
+
+def form() -> str:
+    """Return which form of the guest runs here: "base" or "optimised"."""
+    before = os.environ.get(optimised.VARIABLE)
+    if before:
+        return before
+    os.environ[optimised.VARIABLE] = "optimised"
+    try:
+        image.ensure(progress=None)
+    except ImageError:
+        return "base"
+    finally:
+        del os.environ[optimised.VARIABLE]
+    return "optimised"

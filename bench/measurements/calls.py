@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from bench import measure
 from bench.contest import Contest, noted, opened, warmed_up
-from bench.contestants import OURS
+from bench.contestants import OURS, VARIANTS
 from bench.report import Plot, Section, Table
 
 ABOUT = """\
@@ -22,7 +22,7 @@ def measure_calls(contest: Contest) -> Section:
     few, many = 10, contest.amount(2000, 500)
     contest.say("calls of the host")
     with ExitStack() as stack:
-        contestants = contest.but("native", "cellblock+fuel", "worker_threads+transfer", "piscina")
+        contestants = contest.but("native", *VARIANTS, "worker_threads+transfer", "piscina")
         runs = opened(stack, contestants, lambda one: one.host_calls(), section.notes)
         warmed_up(runs, lambda run: run(few), section.notes)
         contestants_calls = {}

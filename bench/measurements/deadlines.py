@@ -8,7 +8,7 @@ from typing import get_args
 
 from bench import measure
 from bench.contest import Contest, noted, opened
-from bench.contestants import OURS
+from bench.contestants import OURS, VARIANTS
 from bench.contestants.base import DEADLINE_S, Late, Spin
 from bench.report import Goal, Plot, Section, Table
 
@@ -67,7 +67,7 @@ def _lates(contest: Contest, section: Section, spin: Spin) -> dict[str, list[Lat
     """Return what was found, by contestant."""
     lates: dict[str, list[Late]] = {}
     with ExitStack() as stack:
-        contestants = contest.but("native", "cellblock+fuel", "worker_threads+transfer", "piscina")
+        contestants = contest.but("native", *VARIANTS, "worker_threads+transfer", "piscina")
         runs = opened(stack, contestants, lambda one: one.deadline(spin), section.notes)
         failed: dict[str, str] = {}
 

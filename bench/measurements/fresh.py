@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from bench import measure
 from bench.contest import Contest, compared, noted, opened, spreads_of, warmed_up
-from bench.contestants import OURS
+from bench.contestants import OURS, VARIANTS
 from bench.contestants.base import repeat
 from bench.contestants.node import Piscina
 from bench.report import Goal, Plot, Section, Table
@@ -30,7 +30,7 @@ def measure_fresh(contest: Contest) -> Section:
     """Measure latency and throughput."""
     section = Section("Fresh runs", ABOUT)
     with ExitStack() as stack:
-        contestants = contest.but("native", "piscina", "worker_threads+transfer")
+        contestants = contest.but(*VARIANTS, "native", "piscina", "worker_threads+transfer")
         calls = opened(stack, contestants, lambda one: one.fresh(1), section.notes)
         failed: dict[str, str] = {}
         warmed_up(calls, lambda call: repeat(call, WARM_UP_RUNS), section.notes)
@@ -76,7 +76,7 @@ def _rates(contest: Contest, section: Section, places: int) -> None:
     rounds = contest.amount(5, 2)
     rates: dict[str, list[float]] = {}
     with ExitStack() as stack:
-        contestants = contest.but("native", "worker_threads+transfer", "cellblock+fuel")
+        contestants = contest.but("native", "worker_threads+transfer", *VARIANTS)
         runs = opened(stack, contestants, lambda one: one.rate(places), section.notes)
         warmed_up(runs, lambda run: run(WARM_UP_RUNS * places), section.notes)
         for _ in range(rounds):

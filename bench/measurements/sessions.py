@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from bench import measure
 from bench.accounts import Account
 from bench.contest import Contest, noted, opened
-from bench.contestants import OURS
+from bench.contestants import OURS, VARIANTS
 from bench.contestants.base import Contestant
 from bench.contestants.cellblock import Cellblock
 from bench.report import Goal, Section, Table
@@ -34,7 +34,7 @@ def measure_sessions(contest: Contest) -> Section:
     rows: list[list[str]] = []
     base: float | None = None
     few = contest.amount(FEW, 10)
-    for one in contest.but("cellblock+fuel", "native", "worker_threads+transfer", "piscina"):
+    for one in contest.but(*VARIANTS, "native", "worker_threads+transfer", "piscina"):
         found = _hold(contest, section, one, few)
         if found:
             base = found[1] if one.name == OURS else base

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import measure
 from bench.contest import Contest, compared, noted, spreads_of
-from bench.contestants import OURS
+from bench.contestants import OURS, VARIANTS
 from bench.contestants.base import SMALLEST, NotOffered, checked
 from bench.report import Plot, Section, Table
 
@@ -30,7 +30,7 @@ def measure_starts(contest: Contest) -> Section:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "smallest.py"
         script.write_text(f"{SMALLEST}\n")
-        others = ("native", "cellblock+fuel", "worker_threads+transfer", "piscina")
+        others = ("native", *VARIANTS, "worker_threads+transfer", "piscina")
         for one in contest.but(*others):
             try:
                 call = starter(one.command(script))

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack
 
 from bench import measure
 from bench.contest import Contest, noted, opened, spreads_of, warmed_up
-from bench.contestants import OURS
+from bench.contestants import OURS, VARIANTS
 from bench.contestants.base import Call, Contestant
 from bench.report import Plot, Section, Table
 
@@ -30,7 +30,7 @@ def measure_transfers(contest: Contest) -> Section:
     """Measure each size."""
     section = Section("Bytes in and out", ABOUT)
     middle: dict[str, dict[str, float]] = {}
-    contestants = contest.but("native", "cellblock+fuel", "piscina")
+    contestants = contest.but("native", *VARIANTS, "piscina")
     sizes = dict(list(SIZES.items())[:4]) if contest.is_quick else SIZES
     for label, size in sizes.items():
         contest.say(f"bytes in and out, {label}")

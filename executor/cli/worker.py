@@ -15,7 +15,6 @@ from executor.cli.flags import (
     CELLS,
     DRAIN,
     GIVE_UP,
-    IMAGE,
     ISOLATE,
     JAIL,
     LEASE,
@@ -86,7 +85,7 @@ def _supervisor(parsed: Parsed) -> Supervisor:
             isolate=isolate,
         )
         return Supervisor(
-            image_from(parsed.last(IMAGE.name)),
+            image_from(parsed),
             limits=convert.limits_from(parsed),
             cells=None if cells is None else convert.count(cells),
             isolate=isolate,

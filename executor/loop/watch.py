@@ -17,8 +17,8 @@ from sandboxes.cell_plan import CELL_MEMORY_BYTES
 
 #: One look costs 20 us for each cell.
 PERIOD_S = 1.0
-#: What a cell may hold beside its guests' memory: the data that its jail grants it, and the pages
-#: that count for every cell that maps them: the image (31 to 47 MB), the libraries.
+#: What a cell may hold beside its guests' memory: the data that its jail grants it, and room for
+#: what wasmtime and the interpreter make of it.
 HEADROOM_BYTES = CELL_MEMORY_BYTES + (256 << 20)
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -62,7 +62,10 @@ def look(cells: Iterable[tuple[int, int]]) -> Iterator[MemorySeen]:
 
 
 def resident_bytes(pid: int) -> int:
-    """Return the resident memory of a process, 0 if it is gone or cannot be told."""
+    """Return the private memory of a process, 0 if it is gone or cannot be told.
+
+    Pages of files do not count: the image is there once, and each kept sandbox maps it again.
+    """
     try:
         fd = os.open(f"/proc/{pid}/statm", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -73,4 +76,4 @@ def resident_bytes(pid: int) -> int:
         return 0
     finally:
         os.close(fd)
-    return int(fields[1]) * _PAGE_BYTES if len(fields) > 1 else 0
+    return (int(fields[1]) - int(fields[2])) * _PAGE_BYTES if len(fields) > 2 else 0

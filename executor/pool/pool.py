@@ -229,11 +229,12 @@ class Pool(Places):
 
     def _look_over(self, cell: Cell) -> None:
         """Queue a cell for replacement if it is due and keeps no session."""
+        grown_bytes = cell.heap_bytes - cell.heap_first_bytes
         if cell.due:
             self._queue_if_free(cell)
         elif cell.runs >= self.policy.runs_max:
             self.grow_old(cell, "runs")
-        elif cell.heap_bytes - cell.heap_first_bytes > self.policy.heap_growth_bytes_max:
+        elif grown_bytes > self.policy.heap_growth_bytes_max and not cell.sessions:
             self.grow_old(cell, "heap")
 
     def _queue_if_free(self, cell: Cell) -> None:

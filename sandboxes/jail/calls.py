@@ -258,6 +258,7 @@ NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "time": (201, None),
     "timer_create": (222, 107),
     "timerfd_create": (283, 85),
+    "timerfd_settime": (286, 86),
     "times": (100, 153),
     "tkill": (200, 130),
     "truncate": (76, 45),

@@ -98,7 +98,7 @@ _CORE = """
     clock_gettime clock_getres clock_nanosleep nanosleep gettimeofday times getrusage
     getpid getppid gettid getuid geteuid getgid getegid uname umask
     recvfrom getsockname getsockopt shutdown
-    epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd2 sched_getaffinity getcpu
+    epoll_create1 epoll_ctl epoll_wait epoll_pwait eventfd2 timerfd_settime sched_getaffinity getcpu
     setitimer getitimer
 """
 _FILES_READ = """

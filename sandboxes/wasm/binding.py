@@ -6,8 +6,8 @@ that import takes ten times as long as all of this file.
 Rule 1: pointers are plain ints (`None` for null); who owns what is written beside each function.
 Rule 2: functions that only read or set a word keep the GIL, which saves a microsecond or two; all
         that may take long, run a guest or call back into Python release it.
-Rule 3: nothing here decides anything. An unknown version of the library is refused, as struct
-        layouts may differ there.
+Rule 3: nothing here decides anything. Another release of the library is used only if what the
+        package of that release declares is what is written here; see `sandboxes.wasm.declared`.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def _machine() -> str:
 
 
 def _check_version(place: str) -> None:
-    """Refuse a release whose layouts are not known. The library itself does not tell its own."""
+    """Refuse a release whose layouts differ. The library itself does not tell its own version."""
     found = [
         entry[len("wasmtime-") : -len(".dist-info")]
         for entry in os.listdir(place)
@@ -174,7 +174,14 @@ def _check_version(place: str) -> None:
     ]
     if not found or any(version.split(".", 1)[0] != str(MAJOR) for version in found):
         what = " and ".join(sorted(found)) or "of an unknown version"
-        raise ImageError(f"wasmtime {what} is installed, and this needs {MAJOR}.x")
+        problem: str | None = "there is more than one"
+        if len(found) == 1:
+            from sandboxes.wasm import declared
+
+            problem = declared.difference(place)
+        if problem is not None:
+            needs = f"this needs {MAJOR}.x"
+            raise ImageError(f"wasmtime {what} is installed, and {needs}: {problem}")
 
 
 # --- functions: our name, the name in C, its result, its arguments -------------------------------

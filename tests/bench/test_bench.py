@@ -12,6 +12,7 @@ from bench import __main__ as command, contestants, measurements, plots
 from bench.contest import Contest
 from bench.contestants.base import Call, Contestant
 from bench.contestants.cellblock import Cellblock
+from bench.contestants.processes import Native
 from bench.report import Section
 
 OTHERS = ",".join(one.name for one in contestants.ALL if one.name != "cellblock")
@@ -88,7 +89,7 @@ def test_a_name_that_is_not_known_is_refused() -> None:
 
 @pytest.mark.parametrize("path", sorted((Path(command.HOME) / "programs").glob("*.py")), ids=str)
 def test_there_is_a_measured_program_that_prints_something(path: Path) -> None:
-    printed = contestants.ALL[2].programs()
+    printed = Native().programs()
 
     with printed as run:
         assert run(path.read_text()).strip()

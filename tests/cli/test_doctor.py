@@ -42,8 +42,20 @@ def examined(
     problems: tuple[str, ...] = (),
     runs: Mapping[Strength, str] | None = None,
     base_image: str = "ready",
+    form: str = "base",
+    no_optimiser: str = "",
 ) -> Examined:
-    return Examined(survey, "3.13.0", "50.0.1", problems, base_image, {}, runs or {})
+    return Examined(
+        survey,
+        "3.13.0",
+        "50.0.1",
+        problems,
+        base_image,
+        {},
+        runs or {},
+        form=form,
+        no_optimiser=no_optimiser,
+    )
 
 
 # --- here ----------------------------------------------------------------------------------------
@@ -176,3 +188,26 @@ def test_the_text_fits_the_screen(survey: Survey, base_image: str) -> None:
 
     assert max(map(len, text.splitlines())) <= COLUMNS
     assert text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("no_optimiser", "remedy_text"),
+    [("", "cellblock image build --optimize"), ("npm is not installed", "npm is not installed")],
+)
+def test_what_an_optimised_image_would_gain_is_said_with_the_way_to_it(
+    no_optimiser: str, remedy_text: str
+) -> None:
+    text = to_text(examined(machine(), no_optimiser=no_optimiser))
+
+    assert "half of the CPU" in " ".join(text.split())
+    assert f"remedy      {remedy_text}" in text
+    plain = to_plain(examined(machine(), no_optimiser=no_optimiser))
+    assert plain["base_image_form"] == "base"
+    assert plain["optimiser"] == (no_optimiser or None)
+
+
+def test_an_optimised_image_has_no_remedy() -> None:
+    text = to_text(examined(machine(), form="optimised"))
+
+    assert "optimised   yes" in text
+    assert "--optimize" not in text

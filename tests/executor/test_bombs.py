@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from executor import Limits, Outcome, Supervisor, Verdict
+from executor import ImageFailed, Limits, Outcome, Supervisor, Verdict
+from sandboxes.wasm import optimised
 from tests.executor.bombs import LIMITED, OVERFLOWING, REFUSED
 from tests.executor.processes import descendants
 
@@ -17,10 +18,24 @@ UNHURRIED = Limits(wall_s=PATIENCE_S)
 SHORT = Limits(wall_s=0.5)
 
 
-@pytest.fixture(scope="module")
-def supervisor() -> Iterator[Supervisor]:
-    """Give a supervisor with one cell and its spare, both ready."""
-    with Supervisor(cells=1, limits=UNHURRIED) as started:
+@pytest.fixture(scope="module", params=["base", "optimised"])
+def supervisor(request: pytest.FixtureRequest) -> Iterator[Supervisor]:
+    """Give a supervisor with one cell and its spare, both ready, for each form of the guest."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv(optimised.VARIABLE, request.param)
+        started = Supervisor(cells=1, limits=UNHURRIED)
+        try:
+            started.open()
+        except ImageFailed:
+            if request.param == "base":
+                raise
+            pytest.skip(f"not built here: {optimised.COMMAND}")
+        yield from ready(started)
+
+
+def ready(supervisor: Supervisor) -> Iterator[Supervisor]:
+    """Wait until all that is to be there is, so that what is missing later was lost."""
+    with supervisor as started:
         until_s = time.monotonic() + PATIENCE_S
         while started.statistics().pools[0].cells_by_state.get("idle", 0) < 2:
             assert started.run("1").value == 1

@@ -5,7 +5,10 @@ None of this is a wall: without it the same calls fail, only with a text that le
 
 from __future__ import annotations
 
+import _thread
+import concurrent.futures.process
 import errno
+import multiprocessing.process
 import socket
 import subprocess
 import sysconfig
@@ -30,7 +33,11 @@ def install() -> None:
     # The builder's record of how this Python was configured ends within a quoted word.
     sysconfig.get_config_vars()["CONFIG_ARGS"] = ""
     threading._start_joinable_thread = _no_thread  # type: ignore[attr-defined]  # what Thread.start calls
+    _thread.start_new_thread = _thread.start_new = _no_thread
+    _thread.start_joinable_thread = _no_thread  # type: ignore[attr-defined]  # new in 3.13
     socket.socket.__init__ = _no_network  # type: ignore[method-assign]  # so that subclasses fail the same way
     socket.getaddrinfo = _no_network
     socket.gethostbyname = _no_network
+    multiprocessing.process.BaseProcess.start = _no_process  # type: ignore[method-assign]  # as above
+    concurrent.futures.process.ProcessPoolExecutor.__init__ = _no_process  # type: ignore[method-assign]  # as above
     subprocess.Popen.__init__ = _no_process  # type: ignore[method-assign]  # so that subclasses fail the same way

@@ -33,6 +33,9 @@ class _Silence:
     def output(self, stream: Stream, data: bytes) -> None:
         pass
 
+    def flush(self) -> None:
+        pass
+
     def log(self, level: int, logger: str, message: str, fields: dict[str, str]) -> None:
         pass
 

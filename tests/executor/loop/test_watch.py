@@ -42,7 +42,7 @@ while True:
 
 @pytest.fixture
 def launcher() -> Iterator[Launcher]:
-    """Give the facade on a loop that grants a cell its guests' memory and nothing beside it."""
+    """Give the facade on a loop that grants a cell three quarters of its guests' memory."""
     ours, theirs = socket.socketpair()
     library_path = find_library()
     assert library_path is not None
@@ -52,7 +52,7 @@ def launcher() -> Iterator[Launcher]:
         PoolCore(),
         DirectSpawner(python=sys.executable, library_path=library_path),
         spool_path=spool_path,
-        headroom_bytes=0,
+        headroom_bytes=-CAP_BYTES // 4,
     )
     thread = threading.Thread(target=loop.run, daemon=True)
     thread.start()

@@ -231,6 +231,17 @@ def test_a_worn_cell_that_keeps_sessions_is_replaced_after_them_and_takes_no_new
     assert world.cells[kept].state == "dying"
 
 
+def test_a_cell_is_not_worn_by_what_its_sessions_hold() -> None:
+    world = World(dataclasses.replace(STEADY, heap_growth_bytes_max=20))
+    world.pool(1)
+    for session in range(1, 5):
+        run = world.submit(session=session)
+        world.do(RunEnded(1, run))
+        assert world.do(CellReady(1, 1, 100 * session)) == []
+
+    assert world.cell_of(world.submit(session=5)) == 1
+
+
 def test_a_replacement_that_fails_leaves_the_old_cell_serving() -> None:
     world = World(dataclasses.replace(STEADY, age_max_s=100.0, idle_s=1_000.0))
     world.pool(1)

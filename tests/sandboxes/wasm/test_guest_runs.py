@@ -429,6 +429,15 @@ def test_asyncio_runs_sleeps_times_out_and_notices_a_deadlock(bench: Bench) -> N
     ("source", "text"),
     [
         ("import threading; threading.Thread(target=print).start()", "the sandbox has one thread"),
+        ("import _thread; _thread.start_new_thread(print, ())", "the sandbox has one thread"),
+        (
+            "import multiprocessing; multiprocessing.Process(target=print).start()",
+            "the sandbox starts no processes",
+        ),
+        (
+            "from concurrent import futures; futures.ProcessPoolExecutor()",
+            "the sandbox starts no processes",
+        ),
         ("import socket; socket.create_connection(('a', 1))", "the sandbox has no network"),
         ("import socket; socket.socket()", "the sandbox has no network"),
         ("import subprocess; subprocess.run('ls')", "the sandbox starts no processes"),
