@@ -10,7 +10,7 @@ import argparse
 
 import shtab
 
-from executor.cli.flags import FILE, FLAGS, OUT, VOLUME, Flag
+from executor.cli.flags import ATTACKS, FILE, FLAGS, HTML, JUNIT, OUT, VOLUME, Flag
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 SUMMARIES = {
@@ -18,6 +18,7 @@ SUMMARIES = {
     "repl": "an interactive Python session in a sandbox",
     "image": "build, list and prune prebuilt images",
     "doctor": "say what this machine gives and what is missing",
+    "audit": "attack the sandboxes here and say which promises hold",
     "schema": "print the JSON Schema of the protocol",
     "completion": "print shell completion",
 }
@@ -64,9 +65,9 @@ def _add_flags(parser: argparse.ArgumentParser, flags: tuple[Flag, ...]) -> None
             parser.add_argument(*names, action="store_true", help=text)
         else:
             action = parser.add_argument(*names, metavar=flag.metavar, help=text)
-            if flag in (VOLUME, OUT):
+            if flag in (VOLUME, OUT, ATTACKS):
                 _completes(action, shtab.DIRECTORY)
-            elif flag is FILE:
+            elif flag in (FILE, HTML, JUNIT):
                 _completes(action, shtab.FILE)
 
 
