@@ -1,4 +1,4 @@
-"""`audit`: every attack, first where it must bite, then on the sandboxes as they are configured here.
+"""`audit`: every attack, first where it must bite, then on the sandboxes as configured here.
 
     lanes     a few threads, each with a supervisor of its own, take attack after attack
     arenas    the jail's probes, beside them
@@ -176,7 +176,9 @@ class _Run:
                 reasons = self._not_promised(kind)
             except Misuse as error:
                 return [], dict.fromkeys(GUARANTEES, error.problem)
-            crowd = [e for e in entries.values() if e.attack is not None and not _is_alone(e.attack)]
+            crowd = [
+                e for e in entries.values() if e.attack is not None and not _is_alone(e.attack)
+            ]
             alone = [e for e in entries.values() if e.attack is not None and _is_alone(e.attack)]
             probes = [entry for entry in entries.values() if entry.attack is None]
             threads = self._start_probes(kind, probes)
@@ -354,5 +356,3 @@ def _has_ipv6() -> bool:
     except OSError:
         return False
     return True
-
-

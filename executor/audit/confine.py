@@ -53,4 +53,3 @@ def confine(parent: int) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (OUTER_PROCESSES, OUTER_PROCESSES))
     parent_death.die_with_parent(parent)
     no_new_privileges.give_up()
-

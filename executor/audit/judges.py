@@ -87,7 +87,11 @@ def _look(attack: Attack, seen: Seen, targets: Targets) -> tuple[bool, str]:
             claimed = CLAIM in seen.text
             return claimed, "the guest got it" if claimed else "the guest did not get it"
         case Harm.EXCESS:
-            over = [f"{n:,} bytes of {name}" for name, n in seen.stream_bytes.items() if n > _cap(attack, name)]
+            over = [
+                f"{n:,} bytes of {name}"
+                for name, n in seen.stream_bytes.items()
+                if n > _cap(attack, name)
+            ]
             return bool(over), ", ".join(over) if over else "all within its limit"
         case Harm.OUTLIVED:
             return seen.outlived, (

@@ -29,7 +29,7 @@ def to_junit(report: Report) -> str:
 
 def _case(result: Result) -> list[str]:
     named = f"classname={quoteattr(f'cellblock.{result.kind}.{result.guarantee}')}"
-    head = f"<testcase {named} name={quoteattr(result.id)} time=\"{result.seconds:.3f}\""
+    head = f'<testcase {named} name={quoteattr(result.id)} time="{result.seconds:.3f}"'
     what = quoteattr(f"{result.title}: {result.evidence}")
     match result.status:
         case Status.HELD:

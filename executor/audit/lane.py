@@ -67,9 +67,7 @@ class Lane:
             self._kept.close(within_s=_CLOSE_S)
             self._kept = None
 
-    def run(
-        self, attack: Attack, targets: Targets, without: frozenset[AnyWall] = NOTHING
-    ) -> Seen:
+    def run(self, attack: Attack, targets: Targets, without: frozenset[AnyWall] = NOTHING) -> Seen:
         """Run an attack behind all walls but those `without` names.
 
         Raises:
@@ -144,9 +142,7 @@ class Lane:
             supervisor.run("0")  # a cell is there: the clock is not started for its making
         if attack.harm is Harm.GREW:
             seen: list[Seen] = []
-            grew_bytes = grown_while(
-                lambda: seen.append(_runs(supervisor, attack, options, down))
-            )
+            grew_bytes = grown_while(lambda: seen.append(_runs(supervisor, attack, options, down)))
             return _with(seen[0], grew_bytes=grew_bytes)
         found = _runs(supervisor, attack, options, down)
         return found if scales is None else _with(found, held_bytes=scales.held_bytes)
@@ -255,7 +251,8 @@ def _of(outcome: Outcome) -> Seen:
 def _by_name(given: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
     if isinstance(given, Mapping):
         return dict(given)
-    return {function.__name__: function for function in given}
+    functions: Iterable[Any] = given
+    return {function.__name__: function for function in functions}
 
 
 def _shown(value: object) -> str:

@@ -109,4 +109,3 @@ def _ended(handle: RunHandle) -> str:
         return handle.result(_PATIENCE_S).verdict.value
     handle.cancel()
     return "cancelled late"
-

@@ -172,7 +172,9 @@ def standing_of(
         return Cell(guarantee, kind, Standing.BROKEN, reason, count, bitten)
     unsure = [*by[Status.FAILED], *by[Status.TOOTHLESS]]
     if unsure:
-        reason = f"{len(unsure)} of {count} attacks prove nothing: {unsure[0].id} ({unsure[0].status})"
+        reason = (
+            f"{len(unsure)} of {count} attacks prove nothing: {unsure[0].id} ({unsure[0].status})"
+        )
         return Cell(guarantee, kind, Standing.UNPROVEN, reason, count)
     if not by[Status.HELD]:
         return Cell(guarantee, kind, Standing.NOT_AUDITED, "no attack on it was run", 0)

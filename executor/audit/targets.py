@@ -119,7 +119,7 @@ class Surroundings:
             self.secrets.keep(path)
         self.base = tempfile.mkdtemp(prefix="cellblock-audit-")
         self._undo.callback(shutil.rmtree, self.base, ignore_errors=True)
-        os.chmod(self.base, 0o755)
+        open_to_all(self.base)
         self.variable = self.secrets.new("the host's environment")
         os.environ[VARIABLE] = self.variable
         self._undo.callback(os.environ.pop, VARIABLE, None)
@@ -139,9 +139,7 @@ class Surroundings:
 class Targets:
     """What one attack may attack. A context manager."""
 
-    def __init__(
-        self, around: Surroundings, attack: Attack, *, is_native: bool = False
-    ) -> None:
+    def __init__(self, around: Surroundings, attack: Attack, *, is_native: bool = False) -> None:
         """Make them.
 
         Args:
@@ -161,12 +159,14 @@ class Targets:
         self.file = os.path.join(self.canary, "secret")
         for folder in (self.base, self.canary, self.mount):
             os.makedirs(folder, exist_ok=True)
-            os.chmod(folder, 0o755)
+            open_to_all(folder)
         write(self.file, self.secret.encode(), 0o644)
         write(os.path.join(self.mount, "file"), MOUNTED, 0o644)
         os.symlink(self.file, os.path.join(self.mount, "link-out"))
         if _IS_ROOT:  # whoever attacks owns them: it is walls that hold, and not modes of files
-            owned = [] if attack.hole is not None and attack.hole.mount else [self.canary, self.file]
+            owned = (
+                [] if attack.hole is not None and attack.hole.mount else [self.canary, self.file]
+            )
             if is_native:
                 owned += [self.mount, os.path.join(self.mount, "file")]
             for path in owned:
@@ -193,9 +193,7 @@ class Targets:
     def __exit__(self, *_: object) -> None:
         self._undo.close()
 
-    def told(
-        self, *, mount: str, start: str = "/", mounts: Sequence[str] = ()
-    ) -> dict[str, Any]:
+    def told(self, *, mount: str, start: str = "/", mounts: Sequence[str] = ()) -> dict[str, Any]:
         """Return the guest's global `target`.
 
         Args:
@@ -244,7 +242,7 @@ class Targets:
         except OSError as error:
             raise Misuse("places", f"{place}: {error.strerror}") from None
         self._undo.callback(shutil.rmtree, folder, ignore_errors=True)
-        os.chmod(folder, 0o755)
+        open_to_all(folder)
         write(os.path.join(folder, "secret"), self.secret.encode(), 0o644)
         self._planted.append(folder)
 
@@ -269,7 +267,9 @@ class Targets:
     def changes(self) -> list[str]:
         """Return the names of what is not as it was."""
         now = self.state()
-        return sorted(name for name in now.keys() | self.before if now.get(name) != self.before.get(name))
+        return sorted(
+            name for name in now.keys() | self.before if now.get(name) != self.before.get(name)
+        )
 
     def heard(self) -> bool:
         """Return whether anybody spoke to a listener since the last call."""
@@ -329,6 +329,11 @@ def _start_sentinel() -> subprocess.Popen[bytes]:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
+
+
+def open_to_all(folder: str) -> None:
+    """Let every user look into a folder: it is walls that hold, and not modes of files."""
+    os.chmod(folder, 0o755)  # noqa: S103 - see above
 
 
 def write(path: str, data: bytes, mode: int) -> None:

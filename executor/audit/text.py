@@ -61,7 +61,9 @@ def matrix(cells: Sequence[Cell], kinds: Sequence[Kind]) -> Iterator[str]:
         if any((guarantee, kind) in by for kind in kinds):
             shown = (_shown(by.get((guarantee, kind))) for kind in kinds)
             name = guarantee.replace("_", " ")
-            yield f"{name:<{_NAME_COLUMNS}}" + "".join(f"{text:<{width}}" for text in shown).rstrip()
+            yield (
+                f"{name:<{_NAME_COLUMNS}}" + "".join(f"{text:<{width}}" for text in shown).rstrip()
+            )
 
 
 def _shown(cell: Cell | None) -> str:
@@ -77,6 +79,4 @@ def _shown(cell: Cell | None) -> str:
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        text, COLUMNS, initial_indent=indent, subsequent_indent=indent + "    "
-    )
+    return textwrap.wrap(text, COLUMNS, initial_indent=indent, subsequent_indent=indent + "    ")

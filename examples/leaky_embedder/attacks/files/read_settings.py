@@ -2,6 +2,13 @@
 
 from executor.audit import Attack, Harm, Hole
 
+
+def leak(name):
+    """Read whatever is named, as a careless host does: the attack must be seen to work once."""
+    with open(f"reports/{name}") as file:
+        return file.read()
+
+
 ATTACK = Attack(
     harm=Harm.SECRET,
     references=("CWE-22",),
@@ -16,5 +23,5 @@ for path in target["protected"]:
         except Exception:
             pass
 """,
-    hole=Hole(functions={"read_report": lambda name: open("settings.ini").read()}),
+    hole=Hole(functions={"read_report": leak}),
 )

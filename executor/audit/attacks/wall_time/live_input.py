@@ -4,6 +4,7 @@ import time
 
 from executor.audit.attack import Attack, Harm, Limit
 
+
 class Silent:
     """Live input that has nothing to say for as long as an audit looks."""
 
@@ -11,6 +12,7 @@ class Silent:
         """Return nothing, late."""
         time.sleep(3.0)
         return b""
+
 
 ATTACK = Attack(
     harm=Harm.OUTLIVED,
