@@ -35,7 +35,7 @@ _DEADLINE_S: Final = 0.1
 #: What a cell's own kill takes, beside being late: see `executor.pool.policy`.
 _KILL_S: Final = 0.15
 #: How often the host holds its interpreter.
-_HOLDS: Final = 3
+_HOLDS: Final = 2
 _PATIENCE_S: Final = 20.0
 _ENDLESS: Final = "while True: pass"
 
