@@ -9,11 +9,13 @@ from __future__ import annotations
 TYPE_CHECKING = False  # a type checker takes it as true; typing costs 4 ms before a cell can start
 if TYPE_CHECKING:
     from executor.api import Supervisor
+    from executor.cell_executor import CellExecutor, CellFuture
     from executor.errors import (
         Closed,
         ExecutorError,
         GuestError,
         ImageFailed,
+        LinkFailed,
         Misuse,
         Refused,
         ResultMismatch,
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
         Unavailable,
     )
     from executor.handle import RunHandle
+    from executor.link.access import Access
+    from executor.link.options import NatsLink
     from executor.options import RunOptions, SessionOptions
     from executor.outcome import (
         Entry,
@@ -32,8 +36,11 @@ if TYPE_CHECKING:
         Truncated,
         Usage,
     )
+    from executor.remote.api import RemoteSupervisor
+    from executor.remote.statistics import RemoteStatistics
     from executor.sandboxed import Sandboxed
     from executor.session import Session
+    from executor.shared import SharedBuffer
     from executor.statistics import Statistics
     from protocol.limits import Limits
     from protocol.messages import Mount, Verdict
@@ -44,10 +51,13 @@ if TYPE_CHECKING:
 #: Where each public name lives.
 _HOMES = {
     "Supervisor": "executor.api",
+    "CellExecutor": "executor.cell_executor",
+    "CellFuture": "executor.cell_executor",
     "Closed": "executor.errors",
     "ExecutorError": "executor.errors",
     "GuestError": "executor.errors",
     "ImageFailed": "executor.errors",
+    "LinkFailed": "executor.errors",
     "Misuse": "executor.errors",
     "Refused": "executor.errors",
     "ResultMismatch": "executor.errors",
@@ -65,9 +75,14 @@ _HOMES = {
     "Timings": "executor.outcome",
     "Truncated": "executor.outcome",
     "Usage": "executor.outcome",
+    "RemoteStatistics": "executor.remote.statistics",
+    "RemoteSupervisor": "executor.remote.api",
     "Sandboxed": "executor.sandboxed",
     "Session": "executor.session",
+    "SharedBuffer": "executor.shared",
     "Statistics": "executor.statistics",
+    "Access": "executor.link.access",
+    "NatsLink": "executor.link.options",
     "Limits": "protocol.limits",
     "Mount": "protocol.messages",
     "Verdict": "protocol.messages",
@@ -78,9 +93,13 @@ _HOMES = {
 
 __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "Supervisor",
+    "RemoteSupervisor",
     "Session",
     "RunHandle",
     "Sandboxed",
+    "CellExecutor",
+    "CellFuture",
+    "SharedBuffer",
     "Limits",
     "Image",
     "Mount",
@@ -98,12 +117,16 @@ __all__ = [  # noqa: RUF022 - in the order of a reader's interest
     "Member",
     "Guarantee",
     "Statistics",
+    "RemoteStatistics",
+    "NatsLink",
+    "Access",
     "ExecutorError",
     "Misuse",
     "Refused",
     "SessionLost",
     "Unavailable",
     "ImageFailed",
+    "LinkFailed",
     "SupervisorLost",
     "Closed",
     "GuestError",

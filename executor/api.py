@@ -8,47 +8,46 @@ Rule: nothing is started by the constructor; `open` does it, called by `with` or
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 import warnings
-from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Self
 
 from executor import guarantees
-from executor.checks import count_of, usable_cpus
-from executor.errors import Closed, translated
-from executor.images import compiled_image, compiled_module
-from executor.keeper import Keeper
+from executor.checks import interrupt_from
+from executor.errors import Closed
+from executor.images import compiled_module, modules_of
+from executor.kinds import Choice, Kinds
 from executor.options import make_defaults, make_plan
-from executor.pools import Sizes
+from executor.pools import SESSIONS_PER_CELL, Sizes
+from executor.runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from types import TracebackType
 
-    from executor.handle import RunHandle
     from executor.isolate import Connection, IsolateKind
+    from executor.keeper import Keeper
+    from executor.kinds import Reuse
     from executor.launch import Launcher
-    from executor.options import FunctionsGiven, Plan, RunOptions, SessionOptions
-    from executor.outcome import Outcome
-    from executor.sandboxed import Sandboxed
-    from executor.session import Session
+    from executor.link.keeper import LinkKeeper
+    from executor.link.options import NatsLink
+    from executor.options import FunctionsGiven, Plan, RunOptions
+    from executor.shared import SharedBuffer
     from executor.statistics import Statistics
+    from protocol.fields import Interrupt, Kind
+    from protocol.frames import Buffer
     from protocol.limits import Limits
     from protocol.messages import Message
     from sandboxes.guarantees import Guarantee, Strength
     from sandboxes.wasm.image import Image
 
-CELLS_MAX = 1_024
-QUEUE_MAX_MAX = 1_000_000
-#: Warmed sandboxes in each cell: enough for the runs that come while one is being replaced.
-STOCK = 3
 #: How long `close` lets runs at hand go on before they are killed, where it is not told.
 CLOSE_WITHIN_S = 5.0
 STATISTICS_WAIT_S = 10.0
 
 
-class Supervisor:
+class Supervisor(Runs):
     """Runs untrusted code in cells that it starts, watches and replaces. Thread-safe.
 
     ```python
@@ -59,6 +58,9 @@ class Supervisor:
 
     Args:
         image: what guests find installed; None for plain CPython with its standard library.
+        kind: of sandbox for runs that do not say otherwise: "wasm", "process" (native Python, a
+            process for each run) or "interpreter" (native Python, runs of one tenant side by side).
+        reuse: who has a cell: "run", "tenant", or None for what is usual for its kind.
         limits: of each run that does not say otherwise: a `Limits` or a dict of its fields.
         cells: runs at the same time; None for one on each usable CPU.
         functions: host functions of every run, by name or as a list.
@@ -70,16 +72,25 @@ class Supervisor:
         tenant: on whose behalf runs are that do not say otherwise.
         stock: warmed sandboxes that each cell keeps.
         jail: kernel walls: "full", "light" (no user namespaces), "none"; None for full on Linux.
+        link: a `NatsLink` to take runs of other machines' callers, too; `limits` are then the most
+            that such a run may ask for.
+        sessions_per_cell: sessions that each cell keeps, at 0.6 MB and more each.
+        interrupt: how a guest is ended at its deadline: "epoch" stops it and keeps its cell, "kill"
+            ends the cell with its sessions, 0.15 s later; guests run an eighth faster so.
 
     Raises:
         Misuse: an argument can never work.
         Unavailable: a required guarantee is not held on this machine.
     """
 
+    link_keeper: LinkKeeper | None = None  # for our own modules, too
+
     def __init__(
         self,
         image: Image | None = None,
         *,
+        kind: Kind = "wasm",
+        reuse: Reuse | None = None,
         limits: Limits | Mapping[str, Any] | None = None,
         cells: int | None = None,
         functions: FunctionsGiven | None = None,
@@ -89,20 +100,24 @@ class Supervisor:
         tenant: str = "",
         stock: int | None = None,
         jail: Strength | None = None,
+        link: NatsLink | None = None,
+        sessions_per_cell: int = SESSIONS_PER_CELL,
+        interrupt: Interrupt = "epoch",
     ) -> None:
         self._isolate, self._jail = guarantees.isolate_from(isolate), guarantees.jail_from(jail)
-        guarantees.require(require, self.guarantees)
-        is_inline = isolate == "inline"
-        cells = min(usable_cpus(), CELLS_MAX) if cells is None else cells
-        stock = (1 if is_inline else STOCK) if stock is None else stock
-        self._sizes = Sizes(
-            cells=count_of(cells, "cells", 1, CELLS_MAX),
-            spares=0 if is_inline else 1,
-            stock=count_of(stock, "stock", 1, CELLS_MAX),
-            queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
+        self._choice = Choice(kind, reuse, tenant)
+        self._kinds = Kinds(self._choice, self._jail, jail is not None, require, self.guarantees)
+        self._sizes = Sizes.of(
+            cells,
+            stock,
+            queue_max,
+            sessions_per_cell=sessions_per_cell,
+            interrupt=interrupt_from(interrupt, kind),
+            is_one_shot=isolate == "inline",
         )
         self._image = image
-        self._defaults = make_defaults(limits, functions, tenant)
+        self.link_keeper = None if link is None else link.keeper()
+        self._defaults = make_defaults(limits, functions, tenant, kind)
         self._lock = threading.Lock()
         self._sessions = itertools.count(1)
         self._keeper: Keeper | None = None
@@ -135,7 +150,9 @@ class Supervisor:
             if self._is_closed:
                 return
             self._is_closed = True
-            keeper = self._keeper
+            keeper, link = self._keeper, self.link_keeper
+        if link is not None:
+            link.close(max(0.0, within_s))
         if keeper is not None:
             keeper.close(max(0.0, within_s))
 
@@ -173,134 +190,19 @@ class Supervisor:
         if getattr(self, "_keeper", None) is not None and not self._is_closed:
             warnings.warn(f"{self!r} was never closed", ResourceWarning, source=self, stacklevel=2)
 
-    # --- runs ------------------------------------------------------------------------------------
-    def run(self, code: str | None = None, **options: Unpack[RunOptions]) -> Outcome:
-        """Run Python code, or a .wasm program, in a fresh sandbox and wait for its outcome.
-
-        Callbacks are called on this thread.
+    def share(self, data: Buffer) -> SharedBuffer:
+        """Write bytes once that many runs are to read as inputs, without a copy for each.
 
         Args:
-            code: Python source; None where `module` is given.
-            options: see `RunOptions`.
-
-        Returns:
-            How it ended; also where the guest raised, looped or was cut off.
+            data: bytes, or what has the buffer protocol and lies in one piece, such as an array.
 
         Raises:
-            Misuse: an argument can never work; nothing ran.
-            Refused: no cell became free, or the supervisor is closing; nothing ran.
-            SupervisorLost: the supervisor's loop cannot be started; nothing ran.
-            ImageFailed: the image or the module cannot be loaded.
+            Misuse: it is no such thing, or empty.
+            Refused: there is no room for it.
         """
-        return self.launcher().run(self.plan(code, options))
+        from executor.shared import share
 
-    async def arun(self, code: str | None = None, **options: Unpack[RunOptions]) -> Outcome:
-        """Run as `run` does, without blocking the event loop.
-
-        Callbacks and async functions are called on the running loop. Cancelling the await returns
-        at once and ends the run.
-        """
-        return await self.launcher().arun(self.plan(code, options))
-
-    def start(self, code: str | None = None, **options: Unpack[RunOptions]) -> RunHandle:
-        """Begin a run as `run` does and return a handle on it.
-
-        Callbacks are called on threads of the supervisor's, one at a time for each run.
-
-        Raises:
-            Misuse: an argument can never work; nothing ran.
-        """
-        return self.launcher().start(self.plan(code, options))
-
-    def session(self, **options: Unpack[SessionOptions]) -> Session:
-        """Return a session: runs in it share one sandbox, with its globals, imports and files.
-
-        Args:
-            options: what holds for all of its runs; see `SessionOptions`.
-        """
-        from executor.session import Session
-
-        return Session(self, options)
-
-    def map(
-        self,
-        code: str,
-        inputs: Iterable[Mapping[str, object]],
-        /,
-        *,
-        ordered: bool = True,
-        **options: Unpack[RunOptions],
-    ) -> Iterator[Outcome]:
-        """Run the same code once for each of many inputs, each in a fresh sandbox.
-
-        A bounded number is in flight, so `inputs` may be endless. Leaving the iterator early
-        cancels what is in flight.
-
-        Args:
-            code: Python source.
-            inputs: for each run the names and values that become its globals.
-            ordered: True for outcomes in the order of `inputs`, False for as they come.
-            options: see `RunOptions`.
-
-        Yields:
-            The outcome of each run.
-        """
-        from executor import batch
-
-        starts = (lambda item=item: self._start_one(code, item, options) for item in inputs)
-        return batch.drive(starts, ordered=ordered, in_flight=self.in_flight)
-
-    def amap(
-        self,
-        code: str,
-        inputs: Iterable[Mapping[str, object]],
-        /,
-        *,
-        ordered: bool = True,
-        **options: Unpack[RunOptions],
-    ) -> AsyncIterator[Outcome]:
-        """Run as `map` does, without blocking the event loop."""
-        from executor import batch
-
-        starts = (lambda item=item: self._start_one(code, item, options) for item in inputs)
-        return batch.adrive(starts, ordered=ordered, in_flight=self.in_flight)
-
-    @overload
-    def sandboxed[**P, R](self, function: Callable[P, R], /) -> Sandboxed[P, R]: ...
-
-    @overload
-    def sandboxed[**P, R](
-        self, /, **options: Unpack[RunOptions]
-    ) -> Callable[[Callable[P, R]], Sandboxed[P, R]]: ...
-
-    def sandboxed[**P, R](
-        self, function: Callable[P, R] | None = None, /, **options: Unpack[RunOptions]
-    ) -> Sandboxed[P, R] | Callable[[Callable[P, R]], Sandboxed[P, R]]:
-        """Make a plain function run in a sandbox: its source is shipped, its call is typed.
-
-        ```python
-        @supervisor.sandboxed(limits={"wall_s": 1})
-        def area(width: float, height: float) -> float:
-            return width * height
-
-        area(2.0, 3.0)  # 6.0, computed by a guest
-        ```
-
-        Arguments are held to the annotations before anything is sent, the result afterwards. The
-        function must stand alone: no closure, no globals; it imports what it needs.
-
-        Args:
-            function: the function, where the decorator is used without arguments.
-            options: see `RunOptions`; without `inputs`, `result`, `mode` and `module`.
-
-        Raises:
-            Misuse: the function cannot be shipped; the text says what to change.
-        """
-        from executor.sandboxed import Sandboxed
-
-        if function is not None:
-            return Sandboxed(self, function, options)
-        return lambda function: Sandboxed(self, function, options)
+        return share(self._kept().spool, data)
 
     # --- knowledge -------------------------------------------------------------------------------
     def statistics(self) -> Statistics:
@@ -315,11 +217,17 @@ class Supervisor:
 
         keeper = self._kept()
         snapshot = Statistics.from_json(keeper.statistics(STATISTICS_WAIT_S))
-        return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts)
+        link = None if self.link_keeper is None else self.link_keeper.statistics()
+        return dataclasses.replace(snapshot, isolate_restarts=keeper.restarts, link=link)
 
-    def guarantees(self) -> tuple[Guarantee, ...]:
-        """Return each named guarantee, whether it is held here, and why."""
-        return guarantees.of_supervisor(isolate=self._isolate, jail=self._jail)
+    def guarantees(self, kind: Kind | None = None) -> tuple[Guarantee, ...]:
+        """Return each named guarantee of a kind's runs, whether it is held here, and why.
+
+        Args:
+            kind: of sandbox; None for the supervisor's.
+        """
+        kind, reuse = kind or self._choice.kind, self._choice.reuse
+        return guarantees.of_supervisor(self._isolate, self._jail, kind=kind, reuse=reuse)
 
     # --- for our own modules ---------------------------------------------------------------------
     def launcher(self) -> Launcher:
@@ -333,10 +241,12 @@ class Supervisor:
         return self._keeper
 
     def plan(self, code: str | None, options: RunOptions) -> Plan:
-        """Return a checked run."""
+        """Return a checked run; raises `Misuse`, or `Unavailable` for what is required."""
         plan = make_plan(code, options, self._defaults)
+        self._kinds.admit(plan)
         if plan.program == "module":
-            plan.source = compiled_module(options["module"], plan.limits)
+            is_epoch = self._sizes.interrupt == "epoch"
+            plan.source = compiled_module(options["module"], plan.limits, epoch=is_epoch)
         return plan
 
     def next_session(self) -> int:
@@ -349,38 +259,47 @@ class Supervisor:
             self._keeper.client.send_quietly(message)
 
     @property
+    def image_modules(self) -> tuple[str, ...]:
+        """Modules that every guest has beside the standard library."""
+        return modules_of(self._image)
+
+    @property
     def in_flight(self) -> int:
         """How many runs of one batch to have at hand: every cell busy, and the next ones queued."""
         return min(self._sizes.cells * 3, self._sizes.cells + self._sizes.queue_max)
 
-    def _start_one(self, code: str, inputs: Mapping[str, object], options: RunOptions) -> RunHandle:
-        both = cast("RunOptions", {**options, "inputs": inputs})
-        return self.start(code, **both)
-
     def _open(self) -> Keeper:
-        from sandboxes.errors import SandboxError
+        from executor.opening import open_keeper
 
-        kind, jail = self._isolate, self._jail
-        compiled = functools.partial(compiled_image, self._image, is_quick=kind == "inline")
-        try:
-            compiled(self._defaults.limits.fuel is not None)  # before anything is started
-            return Keeper(
-                self._start_loop,
-                checked=kind != "inline",
-                compiled=compiled,
-                sizes=self._sizes,
-                limits=self._defaults.limits,
-                is_jailed=jail != "none",
-            )
-        except (SandboxError, OSError) as error:
-            raise translated(error) from error
+        return open_keeper(
+            self._image,
+            self._choice,
+            sizes=self._sizes,
+            start=self._starter(),
+            is_one_shot=self._isolate == "inline",
+            is_jailed=self._jail != "none",
+            defaults=self._defaults,
+            link=self.link_keeper,
+        )
 
-    def _start_loop(self, spool_path: str | None) -> Connection:
-        """Start the loop; audits start it with a wall left out, or with cells that lie."""
+    def _starter(self) -> Callable[[str | None], Connection]:
+        """Return what starts a loop on a spool folder; audits leave a wall out, or have cells lie.
+
+        It does not refer to this object, which may be dropped while its threads go on.
+        """
         from executor import isolate
 
-        return isolate.start(self._isolate, jail=self._jail, spool_path=spool_path)
+        kind, jail, link = self._isolate, self._jail, self.link_keeper
+        sessions = self._sizes.sessions_per_cell
+        return lambda spool_path: isolate.start(
+            kind,
+            jail=jail,
+            spool_path=spool_path,
+            door=link.new_door() if link else None,
+            sessions_per_cell=sessions,
+        )
 
     def __repr__(self) -> str:
         state = "closed" if self._is_closed else "open" if self._keeper else "not open"
-        return f"<Supervisor, {self._sizes.cells} cells, {self._isolate}, {state}>"
+        kind = self._choice.kind
+        return f"<Supervisor, {kind}, {self._sizes.cells} cells, {self._isolate}, {state}>"

@@ -71,6 +71,11 @@ class Capture:
             self._callback(text)
 
 
+def is_plain(name: str) -> bool:
+    """Return whether a file of that name stays in the folder that a host writes it to."""
+    return "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))
+
+
 class Notes:
     """Counts the log entries and notes of progress of one run, as its cell has to."""
 

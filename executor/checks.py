@@ -6,9 +6,10 @@ import functools
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from executor.errors import Misuse
+from protocol.fields import Interrupt, Kind
 from protocol.limits import Limits
 from protocol.messages import Mount, RunLimits, Variable
 from protocol.structs import fields_of
@@ -158,6 +159,19 @@ def text_of(given: object, label: str, chars_max: int) -> str:
         except UnicodeEncodeError:
             raise Misuse(label, "must not hold lone surrogates") from None
     return given
+
+
+def interrupt_from(interrupt: str, kind: Kind) -> Interrupt:
+    """Return how guests of a kind of sandbox are ended at their deadline.
+
+    Raises:
+        Misuse: there is no such way.
+    """
+    if interrupt not in ("epoch", "kill"):
+        raise Misuse("interrupt", f'must be "epoch" or "kill", not {interrupt!r}')
+    if interrupt == "kill" and kind != "wasm":
+        raise Misuse("interrupt", f"\"kill\" is for kind='wasm'; leave it out for {kind!r}")
+    return cast("Interrupt", interrupt)
 
 
 def count_of(given: object, name: str, low: int, high: int) -> int:

@@ -21,6 +21,7 @@ from typing import Any
 
 from executor.errors import Closed, SupervisorLost
 from protocol.errors import ProtocolError
+from protocol.fields import LEASE_MIN
 from protocol.frames import Buffer, Frame, FrameDecoder
 from protocol.messages import (
     CLASSES,
@@ -69,6 +70,8 @@ class Client:
                 ended. Must not block.
         """
         self.pool_failures: dict[int, str] = {}
+        #: Takes what guests of other machines' callers say to this host. Must not block.
+        self.take_from_guests: Receiver | None = None
         #: True while runs may be opened though the pipe has ended, as another will be attached.
         self.waits = False
         #: Number of the pipe, from 1.
@@ -247,13 +250,13 @@ class Client:
                 return
             for frame in decoder.feed(data):
                 kind, run_id = frame.kind, frame.run_id
-                if kind in ENDINGS:
-                    receiver = receivers.pop(run_id, None)
-                elif kind == pool_failed:
+                if kind == pool_failed:
                     self._note_pool(frame)
                     continue
-                else:
-                    receiver = receivers.get(run_id)
+                take = receivers.pop if kind in ENDINGS else receivers.get
+                receiver = take(run_id, None)
+                if receiver is None and run_id >= LEASE_MIN:
+                    receiver = self.take_from_guests
                 if receiver is not None:  # else about a run that has its ending
                     receiver(frame)
 
@@ -267,6 +270,8 @@ class Client:
         # Before the sweep: whoever opens a run after it sees it, whoever did so before is swept.
         self._has_ended = True
         self._sweep(lost)
+        if self.take_from_guests is not None:
+            self.take_from_guests(lost)
         if self._on_end is not None:
             self._on_end(generation, lost)
 

@@ -6,6 +6,7 @@
             SessionLost     the sandbox kept for a session is gone; reset() the session
         Unavailable         this machine cannot give a guarantee that was asked for
         ImageFailed         an image or a module cannot be built or loaded
+        LinkFailed          the servers of a link cannot be reached, or do not let us in
         SupervisorLost      the supervisor's loop ended under its runs
         Closed              used after close()
         GuestError          raised by Outcome.unwrap() alone: what the guest did
@@ -53,7 +54,8 @@ class Refused(ExecutorError):
     """The run was not begun.
 
     Attributes:
-        reason: queue_full, queue_timeout, draining, breaker_open, pools_full or session_lost.
+        reason: queue_full, queue_timeout, draining, breaker_open, pools_full, no_room or
+            session_lost; of a `RemoteSupervisor` also unsupported or unreachable.
         detail: more of it, for people.
     """
 
@@ -77,7 +79,10 @@ _REASONS = {
         "too many different mounts, modules and memory limits are in use at once; "
         "end runs or close sessions first"
     ),
+    "no_room": "there is no room for the shared buffer in memory files",
     "breaker_open": "cells cannot be started at the moment",
+    "unsupported": "no machine may run it",
+    "unreachable": "the machines cannot be reached",
     "session_lost": "the sandbox kept for this session is gone; call reset() for a fresh one",
 }
 
@@ -124,6 +129,23 @@ class ImageFailed(ExecutorError):
 
     def __str__(self) -> str:
         return self.cause
+
+
+class LinkFailed(ExecutorError):
+    """The NATS servers of a link cannot be reached, or do not let us in. Nothing ran.
+
+    Attributes:
+        cause: what failed, and the fix where one is known; no secret is in it.
+    """
+
+    retryable = True
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(cause)
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return f"the link failed: {self.cause}"
 
 
 class SupervisorLost(ExecutorError):

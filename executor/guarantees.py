@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from executor.errors import Misuse, Unavailable
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from executor.isolate import IsolateKind
+    from executor.kinds import Reuse
+    from protocol.fields import Kind
     from sandboxes.guarantees import Guarantee, Strength
     from sandboxes.jail.survey import Survey
 
@@ -71,7 +73,7 @@ def jail_from(jail: str | None) -> Strength:
 
 
 def of_supervisor(
-    *, isolate: str, jail: Strength, kind: Literal["wasm", "native"] = "wasm"
+    isolate: str, jail: Strength, *, kind: Kind = "wasm", reuse: Reuse | None = None
 ) -> tuple[Guarantee, ...]:
     """Return the guarantees of a supervisor's cells on this machine, in the order of `NAMES`.
 
@@ -79,11 +81,18 @@ def of_supervisor(
         isolate: where the supervisor's loop runs.
         jail: the kernel walls round each cell.
         kind: of sandbox.
+        reuse: who has a cell; see `executor.kinds.sharing`.
+
+    Raises:
+        Misuse: there is no such kind.
     """
+    from executor.kinds import kind_from, sharing
     from sandboxes.guarantees import Guarantee, guarantees, refusal
 
     survey = _survey()
-    found = {guarantee.name: guarantee for guarantee in guarantees(survey, kind, jail)}
+    is_shared = not sharing(kind_from(kind), reuse, 1).single_use
+    listed = guarantees(survey, kind, jail, is_shared=is_shared)
+    found = {guarantee.name: guarantee for guarantee in listed}
     found["liveness"] = _liveness(isolate, found["liveness"])
     if (objection := refusal(survey, kind, jail)) is not None:
         reason = f"no cell is made here: {objection.wall}: {objection.reason}; {objection.remedy}"
@@ -123,6 +132,8 @@ def _survey() -> Survey:
 def _liveness(isolate: str, of_cells: Guarantee) -> Guarantee:
     from sandboxes.guarantees import Guarantee
 
+    if not of_cells.held:
+        return of_cells
     if isolate not in _LIVENESS:
         return Guarantee("liveness", False, _NO_LIVENESS)
     walls = (isolate, *(wall for wall in of_cells.walls if wall != "wasm"))

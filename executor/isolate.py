@@ -20,7 +20,7 @@ import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
 from executor.loop.launch import find_library
-from executor.loop.main import LoopOptions, serve
+from executor.loop.main import LoopOptions
 from executor.loop.spool import clear_spool, make_spool, remove_folder
 
 if TYPE_CHECKING:
@@ -89,6 +89,8 @@ def start(
     *,
     jail: JailKind = "none",
     spool_path: str | None = None,
+    door: socket.socket | None = None,
+    sessions_per_cell: int = 32,
     without: tuple[str, ...] = (),
 ) -> Connection:
     """Start a supervisor loop.
@@ -97,6 +99,8 @@ def start(
         kind: where it runs.
         jail: the kernel walls round each of its cells.
         spool_path: the spool folder of a loop that ended, to go on with; None for a new one.
+        door: where pipes to links come from, one after another; the loop's from now on.
+        sessions_per_cell: that one cell keeps at most.
         without: walls of the jail that are left out, for audits.
 
     Raises:
@@ -118,16 +122,39 @@ def start(
         library_path=library_path,
         spool_path=spool_path,
         jail=jail,
+        door_fd=-1 if door is None else door.fileno(),
+        sessions_per_cell=sessions_per_cell,
         without=without,
     )
-    ours, theirs = socket.socketpair()
-    text = options.to_json()
-    if kind == "process":
-        wait = _start_process(theirs, text)
-    else:
-        body = serve if kind == "inline" else _serve_in_interpreter
-        wait = _start_thread(body, theirs.detach(), text)
+    ours, wait = launch(kind, "executor.loop.main", options.to_json(), door=door)
     return Connection(ours, options.spool_path, wait)
+
+
+def launch(
+    kind: IsolateKind, module: str, options_json: str, *, door: socket.socket | None = None
+) -> tuple[socket.socket, Callable[[float], bool]]:
+    """Start one of our own loops: `serve(descriptor, options_json)` of a module.
+
+    Args:
+        kind: where it runs.
+        module: one of ours, by its dotted name.
+        options_json: what it is told; nobody else can read it.
+        door: a socket whose descriptor it is told; its own from now on.
+
+    Returns:
+        Our end of its pipe, which ends it when it is closed, and what waits for its end for some
+        seconds and says whether it came.
+
+    Raises:
+        OSError: the system refuses a socket or a process.
+    """
+    ours, theirs = socket.socketpair()
+    if kind == "process":
+        return ours, _start_process(theirs, module, options_json, door)
+    if door is not None:
+        door.detach()
+    body = _serve_here if kind == "inline" else _serve_in_interpreter
+    return ours, _start_thread(body, theirs.detach(), module, options_json)
 
 
 def unavailable() -> dict[IsolateKind, str]:
@@ -140,11 +167,14 @@ def unavailable() -> dict[IsolateKind, str]:
 
 
 def _start_thread(
-    body: Callable[[int, str], None], host_fd: int, options_json: str
+    body: Callable[[int, str, str], None], host_fd: int, module: str, options_json: str
 ) -> Callable[[float], bool]:
     # A daemon: `threading` would wait for it before `atexit` could tell it to end.
     thread = threading.Thread(
-        target=body, args=(host_fd, options_json), name="cellblock-supervisor", daemon=True
+        target=body,
+        args=(host_fd, module, options_json),
+        name=f"cellblock-{_NAMES.get(module, 'isolate')}",
+        daemon=True,
     )
     thread.start()
 
@@ -155,16 +185,29 @@ def _start_thread(
     return wait
 
 
-def _start_process(theirs: socket.socket, options_json: str) -> Callable[[float], bool]:
+#: What the threads are called that hold our loops.
+_NAMES = {"executor.loop.main": "supervisor", "executor.link.isolate": "link"}
+
+
+def _start_process(
+    theirs: socket.socket, module: str, options_json: str, door: socket.socket | None
+) -> Callable[[float], bool]:
     import subprocess  # 15 ms that only this kind pays
 
-    with theirs:
+    sockets = [theirs] if door is None else [theirs, door]
+    try:
         process = subprocess.Popen(  # noqa: S603 - our own code, our own arguments
-            [sys.executable, "-I", "-S", "-E", "-c", _MAIN, str(theirs.fileno()), options_json],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-I", "-S", "-E", "-c", _MAIN, str(theirs.fileno()), module],
+            pass_fds=[sock.fileno() for sock in sockets],
+            stdin=subprocess.PIPE,
             env={},
         )
+    finally:
+        for sock in sockets:
+            sock.close()
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError), process.stdin as stdin:  # it may be dead already
+        stdin.write(options_json.encode())  # arguments are there for everybody to read
 
     def wait(timeout_s: float) -> bool:
         try:
@@ -179,21 +222,27 @@ def _start_process(theirs: socket.socket, options_json: str) -> Callable[[float]
 
 
 _MAIN = f"""
-import sys
+import importlib, sys
 sys.path.insert(0, {_ROOT!r})
-from executor.loop.main import serve
-serve(int(sys.argv[1]), sys.argv[2])
+importlib.import_module(sys.argv[2]).serve(int(sys.argv[1]), sys.stdin.read())
 """
 
 
-def _serve_in_interpreter(host_fd: int, options_json: str) -> None:
+def _serve_here(host_fd: int, module: str, options_json: str) -> None:
+    import importlib
+
+    importlib.import_module(module).serve(host_fd, options_json)
+
+
+def _serve_in_interpreter(host_fd: int, module: str, options_json: str) -> None:
     try:
         interpreter = _interpreters().create()
     except BaseException:
         os.close(host_fd)  # the end of the pipe is how the host learns of it
         raise
     try:
-        interpreter.exec(_INTERPRETER_MAIN.format(fd=host_fd, options=options_json))
+        text = _INTERPRETER_MAIN.format(fd=host_fd, module=module, options=options_json)
+        interpreter.exec(text)
     finally:
         interpreter.close()
 
@@ -203,7 +252,7 @@ _INTERPRETER_MAIN = f"""
 import os, sys
 try:
     sys.path.insert(0, {_ROOT!r})
-    from executor.loop.main import serve
+    from {{module}} import serve
 except BaseException:
     os.close({{fd}})
     raise

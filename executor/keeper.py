@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from executor.client import Client
 from executor.errors import Closed, SupervisorLost
+from executor.kinds import Choice, NativeImage
 from executor.launch import Launcher
 from executor.lifeline import Lifeline, State
 from executor.pools import Pools, Sizes
@@ -51,19 +52,24 @@ class Keeper:
         sizes: Sizes,
         limits: Limits,
         is_jailed: bool,
+        choice: Choice = Choice(),  # noqa: B008 - frozen
+        native: Callable[[], NativeImage] = NativeImage,
+        on_up: Callable[[], None] = lambda: None,
     ) -> None:
         """Start the first loop.
 
         Args:
             start: starts a loop on the spool folder of the last one, or on a new one for None.
             checked: see `Client`.
-            compiled: see `Pools`, as the rest.
+            compiled: see `Pools`, as the next three.
+            on_up: called when a loop that took the place of another knows its pools.
 
         Raises:
             OSError: the system refuses what a loop needs.
             ImageError: the image cannot be made.
         """
         self._start = start
+        self._on_up = on_up
         self._lifeline = Lifeline(jitter=system_jitter)
         self._changed = threading.Condition()
         self._ended_generation = 0
@@ -79,13 +85,15 @@ class Keeper:
                     sizes=sizes,
                     limits=limits,
                     is_jailed=is_jailed,
+                    choice=choice,
+                    native=native,
                 )
-                self._spool = Spool(self.connection.spool_path)
+                self.spool = Spool(self.connection.spool_path)
             except BaseException:
                 self._lifeline.close()
                 self.connection.close()
                 raise
-        self.launcher = Launcher(self.client, pools, self._spool, self._lifeline)
+        self.launcher = Launcher(self.client, pools, self.spool, self._lifeline)
 
     @property
     def restarts(self) -> int:
@@ -137,7 +145,7 @@ class Keeper:
         self.connection.close()
         client.wait_ended(CLOSE_GRACE_S)
         self.launcher.close()
-        self._spool.close()
+        self.spool.close()
 
     @property
     def _is_up(self) -> bool:
@@ -205,6 +213,7 @@ class Keeper:
                 raise Closed("supervisor")
         self.launcher.pools.renew(lambda: self.client.attach(connection.socket))
         self.launcher.ask(AskStatistics(), READY_WAIT_S)
+        self._on_up()
         self.launcher.submit_waiting()
         with self._changed:
             if self._ended_generation == self.client.generation:

@@ -385,6 +385,7 @@ class _Receiver:
         self._forget()
         self._running.end_calls()
         self._running.give_back_pool()
-        if self.spooled:
+        names, self.spooled = self.spooled, []  # once: shared files count their runs
+        if names:
             plan = self._plan
-            self._spool.take_back(self.spooled, tenant=plan.tenant, reusable=plan.session == 0)
+            self._spool.take_back(names, tenant=plan.tenant, reusable=plan.session == 0)

@@ -25,6 +25,7 @@ from executor.checks import (
     text_of,
 )
 from executor.errors import Misuse
+from executor.kinds import check_limits, check_plan, kind_from
 from protocol.frames import Buffer
 from protocol.limits import Limits
 from protocol.messages import Mount, RunLimits, Variable
@@ -32,6 +33,7 @@ from protocol.structs import field, frozen, mutable
 
 if TYPE_CHECKING:
     from executor.functions import Functions
+    from protocol.fields import Kind
 
 FILES_MAX = 1_024
 MOUNTS_MAX = 256
@@ -51,7 +53,7 @@ class Readable(Protocol):
 
 
 class SessionOptions(TypedDict, total=False):
-    """What holds for every run of a session; each run may say otherwise, except for mounts.
+    """What holds for every run of a session; each may say otherwise, but for mounts and kind.
 
     Args:
         limits: a `Limits`, or a dict of its fields that differ from the supervisor's.
@@ -61,6 +63,7 @@ class SessionOptions(TypedDict, total=False):
         filename: what tracebacks call the code.
         mounts: directories of the host: `Mount(host_path, guest_path, writable)` or text,
             "SRC:DST", "SRC:DST:ro".
+        kind: of sandbox: "wasm", "process" or "interpreter"; without it the supervisor's.
         keep_files: return what the guest leaves in its working directory as `outcome.files`.
         on_stdout, on_stderr: called with each piece of text as it comes.
         on_log: called with each `Entry` of the guest's `logging`.
@@ -77,6 +80,7 @@ class SessionOptions(TypedDict, total=False):
     argv: Sequence[str]
     filename: str
     mounts: Iterable[Mount | str]
+    kind: Kind
     keep_files: bool
     on_stdout: Callable[[str], object] | None
     on_stderr: Callable[[str], object] | None
@@ -121,6 +125,7 @@ class Plan:
     limits: Limits
     run_limits: RunLimits
     source: Buffer
+    kind: Kind = "wasm"
     program: Literal["python", "module"] = "python"
     mode: Literal["cell", "script"] = "cell"
     filename: str = "main.py"
@@ -181,10 +186,14 @@ class Defaults:
     limits: Limits = field(default_factory=Limits)
     functions: Functions | None = None
     tenant: str = ""
+    kind: Kind = "wasm"
 
 
 def make_defaults(
-    limits: Limits | Mapping[str, Any] | None, functions: FunctionsGiven | None, tenant: str
+    limits: Limits | Mapping[str, Any] | None,
+    functions: FunctionsGiven | None,
+    tenant: str,
+    kind: Kind = "wasm",
 ) -> Defaults:
     """Check what a supervisor gives to its runs.
 
@@ -196,7 +205,9 @@ def make_defaults(
         from executor.functions import Functions
 
         table = Functions.of(functions)
-    return Defaults(limits_from(limits, Limits()), table, text_of(tenant, "tenant", NAME_CHARS_MAX))
+    given = limits_from(limits, Limits())
+    check_limits(kind, given)
+    return Defaults(given, table, text_of(tenant, "tenant", NAME_CHARS_MAX), kind)
 
 
 def make_plan(code: str | None, options: RunOptions, defaults: Defaults) -> Plan:
@@ -217,6 +228,7 @@ def make_plan(code: str | None, options: RunOptions, defaults: Defaults) -> Plan
             defaults.limits,
             run_limits(defaults.limits),
             source,
+            defaults.kind,
             functions=defaults.functions,
             tenant=defaults.tenant,
         )
@@ -231,11 +243,13 @@ def make_plan(code: str | None, options: RunOptions, defaults: Defaults) -> Plan
         limits,
         run_limits(limits),
         _source(code) if module is None else b"",
+        kind_from(options.get("kind", defaults.kind)),
         program="python" if module is None else "module",
         functions=defaults.functions,
         tenant=options.get("tenant", defaults.tenant),
         keep_files=bool(options.get("keep_files", False)),
     )
+    check_plan(plan)
     _take_program(plan, options)
     _take_inputs(plan, options.get("inputs"))
     _take_files(plan, options.get("files"))
@@ -290,21 +304,10 @@ def _take_inputs(plan: Plan, inputs: Mapping[str, object] | None) -> None:
         return
     if plan.program == "module":
         raise Misuse("inputs", "a .wasm program has no globals; give args, stdin or files")
-    if not isinstance(inputs, Mapping):
-        raise Misuse("inputs", f"must map names to values, not be a {type(inputs).__name__}")
-    import keyword
-
-    for name in inputs:
-        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
-            raise Misuse(f"inputs[{name!r}]", "names become globals: use Python identifiers")
-    from protocol.errors import ValueRefused
-    from protocol.values import encode
+    from executor.inputs import encoded_inputs
 
     began = time.perf_counter()
-    try:
-        encoded = encode(inputs if type(inputs) is dict else dict(inputs), root="inputs")
-    except ValueRefused as error:
-        raise Misuse(error.path, error.reason) from None
+    encoded = encoded_inputs(inputs)
     plan.inputs, plan.out_of_band = encoded.body, encoded.buffers
     plan.encode_s = time.perf_counter() - began
 

@@ -1,8 +1,9 @@
 """The pools of one supervisor: one for plain runs, others only where a run needs other cells.
 
-A cell's engine either counts fuel or does not, and its process has one cap on memory. A jailed cell
-sees the directories and runs the programs that it was given before its jail closed, and no other.
-So a run goes to the pool of its kind; a pool is defined when the first run needs it.
+A cell is of one kind. Its engine either counts fuel or does not, and its process has one cap on
+memory. A jailed cell sees the directories and runs the programs that it was given before its jail
+closed, and no other; a cell that native guests use again serves one tenant. So a run goes to the
+pool that has what it needs; a pool is defined when the first run needs it.
 
 Rule 1: at most `SPECIAL_MAX` pools are known beside the plain one. The one not used for longest is
         dropped for another, unless a run or a session holds it; where all are held, we refuse.
@@ -15,7 +16,9 @@ import os
 import threading
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from executor.checks import count_of, usable_cpus
 from executor.errors import Refused
+from executor.kinds import Choice, NativeImage, sharing
 from protocol.messages import DefinePool, DropPool, Mount
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from executor.client import Client
     from executor.options import Plan
+    from protocol.fields import Interrupt, Kind
     from protocol.limits import Limits
     from sandboxes.wasm.image import Compiled
 
@@ -30,15 +34,61 @@ if TYPE_CHECKING:
 #: Pools beside the plain one: each is up to `cells` processes, and a zygote where it has a program.
 SPECIAL_MAX: Final = 64
 PLAIN: Final = 1
+CELLS_MAX: Final = 1_024
+QUEUE_MAX_MAX: Final = 1_000_000
+SESSIONS_PER_CELL: Final = 32
+#: Each takes 4 mappings of a process, which has 65,530 by the kernel's default.
+SESSIONS_PER_CELL_MAX: Final = 16_000
+#: Warmed sandboxes in each cell: enough for the runs that come while one is being replaced.
+STOCK: Final = 3
 
 
 class Sizes(NamedTuple):
-    """How large each pool is: cells, spares, sandboxes in stock for each, and the queue."""
+    """How large each pool is: runs at once, spares, stock, the queue; how guests are ended."""
 
     cells: int
     spares: int
     stock: int
     queue_max: int
+    interrupt: Interrupt = "epoch"
+    sessions_per_cell: int = SESSIONS_PER_CELL
+
+    @classmethod
+    def of(
+        cls,
+        cells: int | None,
+        stock: int | None,
+        queue_max: int,
+        *,
+        sessions_per_cell: int = SESSIONS_PER_CELL,
+        interrupt: Interrupt = "epoch",
+        is_one_shot: bool,
+    ) -> Sizes:
+        """Return checked sizes; None for what is usual.
+
+        Args:
+            cells: runs at the same time; None for one on each usable CPU.
+            stock: sandboxes in each cell.
+            queue_max: runs that may wait.
+            sessions_per_cell: sessions that one cell keeps.
+            interrupt: how guests are ended at their deadline.
+            is_one_shot: for a command that runs once: nothing is kept ready for more.
+
+        Raises:
+            Misuse: one is out of its range.
+        """
+        cells = min(usable_cpus(), CELLS_MAX) if cells is None else cells
+        stock = (1 if is_one_shot else STOCK) if stock is None else stock
+        return cls(
+            cells=count_of(cells, "cells", 1, CELLS_MAX),
+            spares=0 if is_one_shot else 1,
+            stock=count_of(stock, "stock", 1, CELLS_MAX),
+            queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
+            interrupt=interrupt,
+            sessions_per_cell=count_of(
+                sessions_per_cell, "sessions_per_cell", 1, SESSIONS_PER_CELL_MAX
+            ),
+        )
 
 
 class Needs(NamedTuple):
@@ -49,6 +99,9 @@ class Needs(NamedTuple):
     files_bytes: int = 0
     mounts: tuple[Mount, ...] = ()
     program: str = ""
+    kind: Kind = "wasm"
+    #: Whose runs alone it serves; None for everybody's.
+    tenant: str | None = None
 
 
 class Pools:
@@ -62,6 +115,8 @@ class Pools:
         sizes: Sizes,
         limits: Limits,
         is_jailed: bool,
+        choice: Choice = Choice(),  # noqa: B008 - frozen
+        native: Callable[[], NativeImage] = NativeImage,
     ) -> None:
         """Define the pool for plain runs with `limits`, the supervisor's own.
 
@@ -71,6 +126,8 @@ class Pools:
             sizes: of each pool.
             limits: of the runs to expect.
             is_jailed: cells have kernel walls, so what they need has to be given ahead.
+            choice: the kind of those runs, their tenant, and who may use a cell again.
+            native: returns what native guests find.
 
         Raises:
             ImageError: the image cannot be made.
@@ -79,6 +136,8 @@ class Pools:
         self._compiled = compiled
         self._sizes = sizes
         self._is_jailed = is_jailed
+        self._choice = choice
+        self._native = native
         self._memory_bytes = int(limits.memory_bytes)
         self._files_bytes = int(limits.files_bytes)
         #: Held while pools are defined and dropped; never by whoever holds the next one.
@@ -91,7 +150,7 @@ class Pools:
         self._needs: dict[int, Needs] = {}
         #: Who holds each special pool, the one not used for longest first.
         self._holders: dict[int, set[object]] = {}
-        self._take(Needs(limits.fuel is not None, self._memory_bytes), self)
+        self._take(self._plain_needs(choice.kind, choice.tenant, limits), self)
 
     def take(self, plan: Plan, holder: object) -> int:
         """Return the pool whose cells can serve a run; it is not dropped before `give_back`.
@@ -106,6 +165,25 @@ class Pools:
             return plan.pool
         return self._take(self._needs_of(plan), holder)
 
+    def for_others(self) -> tuple[int, int, int, int]:
+        """Return the pools for runs of other machines: plain, with fuel, with files, with both.
+
+        They are never dropped. Limits of such runs are at most the supervisor's own.
+
+        Raises:
+            ImageError: an image cannot be made.
+        """
+        plain = Needs(False, self._memory_bytes)
+        files_bytes = max(1, self._files_bytes) if self._is_jailed else 0
+        files = plain._replace(files_bytes=files_bytes)
+        fuel, both = plain._replace(fuel=True), files._replace(fuel=True)
+        return (
+            self._take(plain, self),
+            self._take(fuel, self),
+            self._take(files, self),
+            self._take(both, self),
+        )
+
     def give_back(self, number: int, holder: object) -> None:
         """Let go of a pool. Any thread; idempotent; does not block."""
         if number != PLAIN:
@@ -116,9 +194,7 @@ class Pools:
 
     def _needs_of(self, plan: Plan) -> Needs:
         limits = plan.limits
-        needs = Needs(
-            limits.fuel is not None, _at_least(int(limits.memory_bytes), self._memory_bytes)
-        )
+        needs = self._plain_needs(plan.kind, plan.tenant, limits)
         if self._is_jailed and (plan.writes_files or plan.mounts or plan.program != "python"):
             files_bytes = _at_least(int(limits.files_bytes), self._files_bytes)
             needs = needs._replace(
@@ -127,6 +203,15 @@ class Pools:
                 program=os.fsdecode(bytes(plan.source)) if plan.program == "module" else "",
             )
         return needs
+
+    def _plain_needs(self, kind: Kind, tenant: str, limits: Limits) -> Needs:
+        is_shared = not sharing(kind, self._choice.reuse, self._sizes.cells).by_tenant
+        return Needs(
+            limits.fuel is not None,
+            _at_least(int(limits.memory_bytes), self._memory_bytes),
+            kind=kind,
+            tenant=None if is_shared else tenant,
+        )
 
     @property
     def queue_max(self) -> int:
@@ -144,6 +229,10 @@ class Pools:
             for define in self._defined.values():
                 self._client.send(define)
 
+    def serves(self, number: int, tenant: str) -> bool:
+        """Return whether the cells of a session's pool may have a run of a tenant."""
+        return self._needs[number].tenant in (None, tenant)
+
     def fits(self, number: int, limits: Limits) -> bool:
         """Return whether the cells of a session's pool can hold one more run of it to `limits`."""
         needs = self._needs[number]
@@ -157,13 +246,14 @@ class Pools:
         number = self._take_known(needs, holder)
         if number is not None:
             return number
-        compiled = self._compiled(needs.fuel)  # without a lock: it may take seconds
+        image: Compiled | NativeImage  # got without a lock: it may take seconds
+        image = self._compiled(needs.fuel) if needs.kind == "wasm" else self._native()
         with self._lock:
             number = self._take_known(needs, holder)
             if number is None:
                 self._make_room()
                 number, self._next = self._next, self._next + 1
-                define = self._defined[number] = self._definition(number, needs, compiled)
+                define = self._defined[number] = self._definition(number, needs, image)
                 # Where the pipe has just ended, `renew` defines it on the next.
                 self._client.send_quietly(define)
                 with self._uses_lock:
@@ -206,14 +296,16 @@ class Pools:
         self._client.send_quietly(DropPool(number))
         self._client.pool_failures.pop(number, None)
 
-    def _definition(self, number: int, needs: Needs, compiled: Compiled) -> DefinePool:
+    def _definition(self, number: int, needs: Needs, image: Compiled | NativeImage) -> DefinePool:
         sizes, is_plain = self._sizes, number == PLAIN
+        given = sharing(needs.kind, self._choice.reuse, sizes.cells)
+        native = image if isinstance(image, NativeImage) else NativeImage()
         return DefinePool(
             pool=number,
-            kind="wasm",
-            image_path=compiled.path,
-            image_sha256=compiled.sha256,
-            cells_max=sizes.cells,
+            kind=needs.kind,
+            image_path="" if isinstance(image, NativeImage) else image.path,
+            image_sha256="" if isinstance(image, NativeImage) else image.sha256,
+            cells_max=-(-sizes.cells // given.slots),
             spares=sizes.spares if is_plain else 0,
             stock=sizes.stock,
             queue_max=sizes.queue_max,
@@ -223,6 +315,11 @@ class Pools:
             mounts=needs.mounts,
             files_bytes=needs.files_bytes,
             programs=(needs.program,) if needs.program else (),
+            libraries=native.libraries,
+            preload=native.preload,
+            single_use=given.single_use,
+            slots=given.slots,
+            interrupt=sizes.interrupt,
         )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from executor.capture import Capture, Notes
+from executor.capture import Capture, Notes, is_plain
 from executor.errors import Refused, SessionLost, SupervisorLost
 from executor.outcome import Entry, Failure, Note, Outcome, Timings, Truncated, Usage
 from protocol.errors import BudgetExceeded, ProtocolError, RemoteProtocolError, printable
@@ -69,11 +69,7 @@ class Running:
         self._client = client
         self._calls = calls
         self._feeder = feeder
-        limits = plan.run_limits
-        self._stdout = Capture("stdout", limits.stdout_bytes, plan.on_stdout, plan.on_output)
-        self._stderr = Capture("stderr", limits.stderr_bytes, plan.on_stderr, plan.on_output)
-        self._logs: list[Entry] = []
-        self._notes = Notes()
+        self._begin_captures()
         self._queued_s = 0.0
         #: The pipe that the run was sent on last: cells of another loop have the same numbers.
         self.generation = 0
@@ -82,6 +78,13 @@ class Running:
         self._pool = 0
         self._pools: Pools | None = None
         self._ending: Outcome | None = None
+
+    def _begin_captures(self) -> None:
+        plan, limits = self._plan, self._plan.run_limits
+        self._stdout = Capture("stdout", limits.stdout_bytes, plan.on_stdout, plan.on_output)
+        self._stderr = Capture("stderr", limits.stderr_bytes, plan.on_stderr, plan.on_output)
+        self._logs: list[Entry] = []
+        self._notes = Notes()
 
     @property
     def run_id(self) -> int:
@@ -200,7 +203,7 @@ class Running:
                 if named and max(named) >= len(buffers):
                     raise RemoteProtocolError("a buffer is named that is not there")
                 for file in message.files:
-                    if not _is_plain(file.name):
+                    if not is_plain(file.name):
                         raise RemoteProtocolError("a file is named outside its folder")
 
     @property
@@ -214,6 +217,8 @@ class Running:
     def _handle(self, message: object, buffers: Sequence[memoryview]) -> None:
         match message:
             case Placed(cell, queued_us):
+                if self.began:  # its machine was lost, and it begins afresh on another
+                    self._begin_captures()
                 self.began = True
                 self._cell = cell
                 self._queued_s = queued_us / 1e6
@@ -378,11 +383,6 @@ class Running:
 
     def _fail(self, error: BaseException) -> None:
         self.error = error
-
-
-def _is_plain(name: str) -> bool:
-    """Return whether a file of that name stays in the folder that a host writes it to."""
-    return "\0" not in name and all(part not in ("", ".", "..") for part in name.split("/"))
 
 
 _LOSS_NAMES = {

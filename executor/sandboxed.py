@@ -16,10 +16,10 @@ from executor.signature import Signature, WrongArguments, WrongResult
 from executor.source import source_of
 
 if TYPE_CHECKING:
-    from executor.api import Supervisor
     from executor.handle import RunHandle
     from executor.options import RunOptions
     from executor.outcome import Outcome
+    from executor.runs import Runs
 
 _ARGS, _KWARGS = "_cellblock_args", "_cellblock_kwargs"
 _OURS = ("inputs", "result", "mode", "module", "filename")
@@ -34,9 +34,7 @@ class Sandboxed[**P, R]:
 
     __name__: str
 
-    def __init__(
-        self, supervisor: Supervisor, function: Callable[P, R], options: RunOptions
-    ) -> None:
+    def __init__(self, supervisor: Runs, function: Callable[P, R], options: RunOptions) -> None:
         for name in _OURS:
             if name in options:
                 raise Misuse(name, "a sandboxed function sets it itself; leave it out")

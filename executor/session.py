@@ -16,11 +16,11 @@ from executor.errors import Closed, Misuse, Refused, SessionLost
 from protocol.messages import EndSession
 
 if TYPE_CHECKING:
-    from executor.api import Supervisor
     from executor.handle import RunHandle
     from executor.options import Plan, RunOptions, SessionOptions
     from executor.outcome import Outcome
     from executor.pools import Pools
+    from executor.runs import Runs
 
 
 class Session:
@@ -34,7 +34,7 @@ class Session:
     ```
     """
 
-    def __init__(self, supervisor: Supervisor, options: SessionOptions) -> None:
+    def __init__(self, supervisor: Runs, options: SessionOptions) -> None:
         self._supervisor = supervisor
         self._options = options
         if "mounts" in options:
@@ -52,7 +52,7 @@ class Session:
 
         Args:
             code: Python source; sees the globals that earlier runs left.
-            options: as for `Supervisor.run`, without `module` and `mounts`.
+            options: as for `Supervisor.run`, without `module`, `mounts` and `kind`.
 
         Returns:
             How it ended.
@@ -123,7 +123,7 @@ class Session:
                 self._pools.give_back(self._pool, self)
 
     def _plan(self, code: str, options: RunOptions) -> Plan:
-        for name in ("module", "mounts"):
+        for name in ("module", "mounts", "kind"):
             if name in options:
                 where = "Supervisor.run" if name == "module" else "Supervisor.session"
                 raise Misuse(name, f"a session's runs cannot have it; give it to {where}")
@@ -139,6 +139,10 @@ class Session:
                 plan.session_new = True  # before its pool is chosen: it gets a folder
                 self._pools, self._pool = pools, pools.take(plan, self)
                 self._number = self._supervisor.next_session()
+            elif not pools.serves(self._pool, plan.tenant):
+                raise Misuse(
+                    "tenant", "the cell of this session serves the tenant of its first run"
+                )
             elif not pools.fits(self._pool, plan.limits):
                 problem = (
                     "the runs of a session share one sandbox: fuel must be in all of their limits "

@@ -8,6 +8,7 @@ Rule 1: a file is written over only after the run that it belonged to has ended.
 Rule 2: it then serves the same tenant alone: a cell that was taken over may have kept it open.
 Rule 3: a file whose guest lives on, as in a session, is never written over.
 Rule 4: a file is exactly as long as its buffer.
+Rule 5: a file that is shared is written once, and removed when it was given up and no run has it.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ import contextlib
 import os
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from executor.loop.spool import FILE_MODE
 from protocol.frames import Buffer
 from protocol.structs import mutable
+
+if TYPE_CHECKING:
+    from executor.shared import SharedBuffer
 
 SPOOL_BYTES_MIN = 256 << 10
 #: As many as `Run.spooled` may name.
@@ -36,6 +41,16 @@ class _File:
     length_bytes: int
 
 
+@mutable
+class _Shared:
+    """A file that is shared: the object that maps it on this side, and how many runs have it."""
+
+    mapping_id: int
+    length_bytes: int
+    runs: int = 0
+    is_given_up: bool = False
+
+
 class Spool:
     """The files of one supervisor. Thread-safe. The folder belongs to the connection."""
 
@@ -47,6 +62,7 @@ class Spool:
         self._free: list[tuple[str, _File]] = []
         self._free_bytes = 0
         self._in_use: dict[str, _File] = {}
+        self._shared: dict[str, _Shared] = {}
         self._is_closed = False
 
     def write(self, data: Buffer, *, tenant: str) -> str:
@@ -73,6 +89,69 @@ class Spool:
             raise
         return file.name
 
+    def share(self, data: Buffer) -> SharedBuffer:
+        """Write a buffer that many runs are to read.
+
+        Raises:
+            OSError: the folder is full or gone.
+        """
+        from executor.shared import SharedBuffer
+
+        view = memoryview(data).cast("B")
+        with self._lock:
+            file = self._make()
+        path = os.path.join(self._path, file.name)
+        try:
+            at = 0
+            while at < view.nbytes:
+                at += os.write(file.fd, view[at:])
+            shared = SharedBuffer(
+                file.name, os.open(path, os.O_RDONLY | os.O_CLOEXEC), self._unshare
+            )
+        except OSError:
+            self._remove(file)
+            raise
+        os.close(file.fd)  # nobody here writes to it again
+        with self._lock:
+            self._shared[file.name] = _Shared(id(shared.view.obj), view.nbytes)
+        return shared
+
+    def wants(self, data: Buffer) -> bool:
+        """Return whether a buffer is to go by file: it is large, or there is a file of it."""
+        return nbytes(data) > SPOOL_BYTES_MIN or self._shared_name(data) is not None
+
+    def take_shared(self, data: Buffer) -> str | None:
+        """Return the file of a shared buffer for one more run; None if it is not shared."""
+        if not self._shared:
+            return None
+        with self._lock:
+            name = self._shared_name(data)
+            if name is not None:
+                self._shared[name].runs += 1
+            return name
+
+    def _shared_name(self, data: Buffer) -> str | None:
+        if not self._shared or not isinstance(data, memoryview):
+            return None
+        for name, shared in list(self._shared.items()):
+            if shared.is_given_up or shared.mapping_id != id(data.obj):
+                continue
+            if data.nbytes == shared.length_bytes:  # not a part of it
+                return name
+        return None
+
+    def _unshare(self, name: str) -> None:
+        with self._lock:
+            if (shared := self._shared.get(name)) is not None:
+                shared.is_given_up = True
+                self._drop_shared(name, shared)
+
+    def _drop_shared(self, name: str, shared: _Shared) -> None:
+        if shared.is_given_up and not shared.runs:
+            del self._shared[name]
+            with contextlib.suppress(OSError):
+                os.unlink(os.path.join(self._path, name))
+
     def take_back(self, names: Sequence[str], *, tenant: str, reusable: bool) -> None:
         """Take back the files of a run that has ended.
 
@@ -83,6 +162,10 @@ class Spool:
         """
         with self._lock:
             for name in names:
+                if (shared := self._shared.get(name)) is not None:
+                    shared.runs -= 1
+                    self._drop_shared(name, shared)
+                    continue
                 file = self._in_use.pop(name, None)
                 if file is None:
                     continue
@@ -102,6 +185,10 @@ class Spool:
             self._is_closed = True
             for file in [*self._in_use.values(), *(file for _, file in self._free)]:
                 self._remove(file)
+            for name in self._shared:
+                with contextlib.suppress(OSError):
+                    os.unlink(os.path.join(self._path, name))
+            self._shared.clear()
             self._in_use.clear()
             self._free.clear()
             self._free_bytes = 0
@@ -155,7 +242,7 @@ def arrange(
     by_file = [at for at, data in enumerate(named) if nbytes(data) > SPOOL_BYTES_MIN][:room]
     room -= len(by_file)
     # The rest keeps its order only if a tail of it goes by file.
-    first = next((at for at, data in enumerate(rest) if nbytes(data) > SPOOL_BYTES_MIN), len(rest))
+    first = next((at for at, data in enumerate(rest) if spool.wants(data)), len(rest))
     first = max(first, len(rest) - room)
     if not by_file and first == len(rest):
         return [*named, *rest], [], list(range(len(named)))
@@ -172,7 +259,9 @@ def arrange(
         inline += rest[:first]
         for number, at in enumerate(by_file):
             indices[at] = len(inline) + number
-        names.extend(spool.write(data, tenant=tenant) for data in rest[first:])
+        names.extend(
+            spool.take_shared(data) or spool.write(data, tenant=tenant) for data in rest[first:]
+        )
     except OSError:
         spool.take_back(names, tenant=tenant, reusable=True)
         raise

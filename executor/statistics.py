@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -85,14 +86,15 @@ class CellStatistics:
         cell: its number, never given to another.
         state: "starting", "idle", "busy", "restocking" (has answered, not yet ready again) or
             "dying" (killed, not yet reaped).
-        run_id: the run it has at hand, 0 if none.
+        run_id: the run it has had at hand for longest, 0 if none.
         age_s: since it was spawned.
         runs: how many it has answered.
         sessions: how many it keeps.
         stock: warmed, never used sandboxes when it was last ready.
         heap_bytes: memory it holds for guests, by its own report when it was last ready.
         rss_bytes: its resident memory by the kernel's account, 0 if not yet looked at.
-        due: why it is to be replaced ("runs", "age", "heap", "rss"), "" if it is not.
+        due: why it is to be replaced ("runs", "age", "heap", "rss", "spent"), "" if it is not.
+        at_hand: runs that it has at hand.
     """
 
     cell: int
@@ -105,6 +107,7 @@ class CellStatistics:
     heap_bytes: int
     rss_bytes: int
     due: str
+    at_hand: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class PoolStatistics:
     Args:
         pool: its number.
         cells_max: cells that run guests at the same time, at most.
+        slots: runs that each of them has at hand, at most.
         spares: cells kept ready beside them.
         queue_max: runs that may wait.
         cells_wanted: cells it wants alive now; falls when it idles.
@@ -140,8 +144,8 @@ class PoolStatistics:
         sessions: sessions that are kept or wait for a cell.
         queued: runs that wait.
         queued_by_tenant: the same by tenant, longest queues first, at most 1,000 tenants.
-        utilisation: share of `cells_max` that ran guests, 0 to 1, over about the last 10 s.
-        busy_s: seconds that cells ran guests, all cells together.
+        utilisation: share of all slots that ran guests, 0 to 1, over about the last 10 s.
+        busy_s: seconds that guests ran, all slots together.
         breaker: whether cells are started.
         submitted: runs asked for; ended, refused, lost, waiting or at hand by now.
         ended: runs that their cell answered.
@@ -149,7 +153,8 @@ class PoolStatistics:
         lost: runs that ended without an answer of their cell, by verdict.
         spawned: cells that were started.
         kills: cells we killed, by reason: "timeout", "cancelled", "memory", "crash" (a broken
-            promise), "not_ready", "idle", "drained", or why they were due.
+            promise), "not_ready", "idle", "drained", "used" (a cell of single use had served its
+            run), or why they were due.
         crashes: cells that ended or failed by themselves, by the state they were in.
         breaker_opened: how often the breaker opened.
         queue_wait: from submission to the start on a cell.
@@ -181,6 +186,61 @@ class PoolStatistics:
     queue_wait: Histogram
     cell_start: Histogram
     run: Histogram
+    slots: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStatistics:
+    """What a machine's link to others said of itself, at most a second ago.
+
+    Args:
+        machine: the name of this machine, as others see it.
+        state: "connecting", "active", "paused" (connected, and takes nothing: see `cause`),
+            "reconnecting", "draining", "closed" or "given_up".
+        cause: why it is not active; "" if it is.
+        leases: runs of others at hand, those included whose results are still on the way.
+        held_bytes: results and output that their submitters do not have yet.
+        reconnects: connections that took the place of one that was lost.
+        restarts: isolates that took the place of one that ended.
+        loop_silences: how often the supervisor's loop was silent for too long.
+        loop_silent_s: since the loop last spoke.
+        runs_begun: runs of others that were given to the loop.
+        runs_ended: runs whose submitter has the result.
+        runs_given_up: runs that their submitters took away, as this machine was silent or slow.
+        runs_handed_back: runs put back into the queue, when draining or without a loop.
+        runs_refused: runs that ask for what this machine does not grant.
+        messages_refused: messages that nobody of ours sends.
+        late_p50_s, late_p99_s, late_max_s: how much later than planned the link woke up.
+        up_s: since its isolate began.
+    """
+
+    machine: str
+    state: str
+    cause: str = ""
+    leases: int = 0
+    held_bytes: int = 0
+    reconnects: int = 0
+    restarts: int = 0
+    loop_silences: int = 0
+    loop_silent_s: float = 0.0
+    runs_begun: int = 0
+    runs_ended: int = 0
+    runs_given_up: int = 0
+    runs_handed_back: int = 0
+    runs_refused: int = 0
+    messages_refused: int = 0
+    late_p50_s: float = 0.0
+    late_p99_s: float = 0.0
+    late_max_s: float = 0.0
+    up_s: float = 0.0
+
+    @classmethod
+    def from_report(
+        cls, report: Mapping[str, Any], *, machine: str, restarts: int
+    ) -> LinkStatistics:
+        """Return what an isolate's report says; what it says beyond that is left out."""
+        known = {name: report[name] for name in cls.__slots__ if name in report}
+        return cls(**known | {"machine": machine, "restarts": restarts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +254,7 @@ class Statistics:
         loop_lateness: how late the loop was.
         isolate_restarts: loops that took the place of one that ended; everything else here is
             counted since the last of them.
+        link: the link to other machines; None where there is none.
     """
 
     draining: bool
@@ -201,6 +262,7 @@ class Statistics:
     pools: tuple[PoolStatistics, ...]
     loop_lateness: LoopLateness = field(default_factory=LoopLateness)
     isolate_restarts: int = 0
+    link: LinkStatistics | None = None
 
     @classmethod
     def from_json(cls, text: bytes) -> Statistics:
@@ -242,6 +304,8 @@ def _plain(value: Any) -> Any:
 def _read(kind: Any, data: object, path: str) -> Any:
     """Return `data` as `kind`: a dataclass of this file, or one of its field types."""
     origin = typing.get_origin(kind)
+    if origin is types.UnionType:
+        return None if data is None else _read(typing.get_args(kind)[0], data, path)
     if dataclasses.is_dataclass(kind):
         return _read_fields(kind, data, path)
     if origin is tuple and isinstance(data, list):

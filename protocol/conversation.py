@@ -1,6 +1,7 @@
 """Who may say what, and when: the two conversations of a run, as tables. No I/O.
 
-    CellConversation   supervisor loop <-> cell:  one process, one run after another
+    CellConversation   supervisor loop <-> cell:  one process, one run after another; for several
+                       runs at hand see `protocol.slots`
     RunConversation    host <-> supervisor loop:  one run, from its submission to its one ending
 
 Both ends of each run the same table. Ends cross: what was sent about a run while its ending was on
@@ -311,6 +312,13 @@ class CellConversation(_Conversation[CellState]):
             super().__init__(_LOOP_TO_CELL, CellState.NEW, frozenset(), 0, caps)
         else:
             super().__init__(_CELL_TO_LOOP, CellState.NEW, _LATE_FOR_CELL, 0, caps)
+
+    @classmethod
+    def at_rest(cls, side: Literal["loop", "cell"], caps: Caps) -> CellConversation:
+        """Return one that is past its beginning: the cell waits for a run."""
+        conversation = cls(side, caps=caps)
+        conversation._enter(CellState.IDLE)
+        return conversation
 
     def _enter(self, state: CellState) -> None:
         super()._enter(state)

@@ -7,7 +7,7 @@ same verdict.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from protocol.structs import frozen
 
@@ -27,6 +27,8 @@ class AtMost:
     count: int
 
 
+#: Runs and sessions of a link count from here, those of a host from 1.
+LEASE_MIN = 1 << 52
 #: Largest integer that every JSON reader keeps exact.
 INTEGER_MAX = 2**53 - 1
 BYTES_MAX = 1 << 40
@@ -45,3 +47,14 @@ Name = Annotated[str, AtMost(256)]
 Line = Annotated[str, AtMost(4_096)]
 Path = Annotated[str, AtMost(4_096)]
 Text = Annotated[str, AtMost(65_536)]
+
+#: What a guest runs in.
+Kind = Literal["wasm", "process", "interpreter"]
+#: How a guest is ended at its deadline.
+Interrupt = Literal["epoch", "kill"]
+#: Runs that one cell has at hand at the same time.
+Slots = Annotated[int, Between(1, 64)]
+#: Directories in which native guests find modules, in order.
+Libraries = Annotated[tuple[Path, ...], AtMost(256)]
+#: Modules imported ahead of the first guest.
+Preload = Annotated[tuple[Name, ...], AtMost(256)]

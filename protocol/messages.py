@@ -1,4 +1,4 @@
-"""Every message, as a plain frozen dataclass. This file is the contract.
+"""Every message, as a plain frozen dataclass. With `protocol.pools`, this file is the contract.
 
     host      --Submit, Cancel, HostReply, Stdin, DefinePool, DropPool, EndSession, Distrust,
                 AskStatistics, Drain-->
@@ -42,34 +42,11 @@ from protocol.parts import (
     Variable as Variable,
     Verdict as Verdict,
 )
+from protocol.pools import DefinePool as DefinePool, DropPool as DropPool, Setup as Setup
 from protocol.structs import field, frozen
 
 
 # --- host to supervisor loop ---------------------------------------------------------------------
-@frozen
-class DefinePool:
-    """Make a pool of cells; runs name it by `pool`. Answered by nothing, or `PoolFailed` later.
-
-    What a run needs of the machine its cells must have been given: directories (`mounts`), room
-    for files (`files_bytes`), compiled programs (`programs`). `on_demand`: no cell while idle.
-    """
-
-    pool: Id
-    kind: Literal["wasm"]
-    image_path: Path
-    image_sha256: Annotated[str, AtMost(64)]
-    cells_max: Annotated[int, Between(1, 1_024)]
-    spares: Annotated[int, Between(0, 1_024)]
-    stock: Annotated[int, Between(1, 1_024)]
-    queue_max: Annotated[int, Between(0, 1_000_000)]
-    memory_bytes: Bytes
-    fuel: bool = False
-    on_demand: bool = False
-    mounts: Annotated[tuple[Mount, ...], AtMost(256)] = ()
-    files_bytes: Bytes = 0
-    programs: Annotated[tuple[Path, ...], AtMost(16)] = ()
-
-
 @frozen
 class Submit:
     """Queue one run. `buffers[0]` is the body of its `Run`, the rest are that `Run`'s buffers."""
@@ -105,13 +82,6 @@ class Distrust:
 
 
 @frozen
-class DropPool:
-    """Forget the pool; its number is never given to another. Runs that wait for it are refused."""
-
-    pool: Id
-
-
-@frozen
 class AskStatistics:
     """Answered by one `Statistics` with the same run id in the header."""
 
@@ -126,7 +96,11 @@ class Drain:
 # --- supervisor loop to host ---------------------------------------------------------------------
 @frozen
 class Placed:
-    """The run left the queue for a cell. From here on its guest may have run."""
+    """The run left the queue for a cell. From here on its guest may have run.
+
+    Said again where a run whose machine was lost begins afresh on another: what came before it is
+    void.
+    """
 
     cell: Id
     queued_us: Microseconds
@@ -134,10 +108,17 @@ class Placed:
 
 @frozen
 class Refused:
-    """The run never began. Ends it."""
+    """The run never began. Ends it. The last two reasons are those of a link's submitter alone."""
 
     reason: Literal[
-        "queue_full", "queue_timeout", "draining", "breaker_open", "session_lost", "cancelled"
+        "queue_full",
+        "queue_timeout",
+        "draining",
+        "breaker_open",
+        "session_lost",
+        "cancelled",
+        "unsupported",
+        "unreachable",
     ]
     detail: Line = ""
 
@@ -165,20 +146,6 @@ class Statistics:
 
 
 # --- supervisor loop to cell ---------------------------------------------------------------------
-@frozen
-class Setup:
-    """First message to a cell: what it is to be. Answered by `Ready`."""
-
-    version: Annotated[int, Between(1, 65_535)]
-    kind: Literal["wasm"]
-    image_path: Path
-    stock: Annotated[int, Between(1, 1_024)]
-    memory_bytes: Bytes
-    spool_path: Path = ""
-    scratch_path: Path = ""
-    fuel: bool = False
-
-
 @frozen
 class Run:
     """Run one program under these limits. Answered by exactly one `Done`.
@@ -251,10 +218,16 @@ class CellHello:
 
 @frozen
 class Ready:
-    """The cell waits for a run, with `stock` warmed, never used sandboxes."""
+    """The cell waits for a run, with `stock` warmed, never used sandboxes.
+
+    The first one offers all slots of the cell; each `Done` takes one away until the next `Ready`
+    gives it back. One that gives nothing back is a report, and no cell of one slot makes it while
+    it has a run. `spent`: the cell must serve nothing more; it is ended when it has no run.
+    """
 
     stock: Count
     heap_bytes: Bytes = 0
+    spent: bool = False
 
 
 @frozen

@@ -72,7 +72,7 @@ def _read[M](cls: type[M], body: Buffer) -> M:
         raise RemoteProtocolError(f"{cls.__name__}.{wrong.describe()}") from None
 
 
-def write(message: Message) -> bytes:
+def write(message: object) -> bytes:
     """Return the body of `message`: its fields that are not at their defaults, as JSON.
 
     Raises:
@@ -88,7 +88,7 @@ def write(message: Message) -> bytes:
     return body
 
 
-def _write(message: Message) -> bytes:
+def _write(message: object) -> bytes:
     plain = to_plain(message)
     try:
         compile_class(type(message))(plain)
@@ -230,6 +230,13 @@ def compile_class(cls: type) -> _Check:
     if cls not in _check_of:
         _check_of[cls] = _compile_class(cls)
     return _check_of[cls]
+
+
+def compile_messages() -> None:
+    """Look at every message's class now: later this module's names may be out of its reach."""
+    for cls in CLASSES.values():
+        compile_class(cls)
+        _defaults(cls)
 
 
 def _compile_class(cls: type) -> _Check:

@@ -44,6 +44,9 @@ class Host(Protocol):
     def output(self, stream: Stream, data: bytes) -> None:
         """Take a piece of a stream; what is over the run's cap is dropped and flagged."""
 
+    def flush(self) -> None:
+        """Send on what was taken of both streams, so that it outlives this process."""
+
     def log(self, level: int, logger: str, message: str, fields: dict[str, str]) -> None:
         """Take one log entry; over the cap on entries it is dropped and counted."""
 
@@ -140,4 +143,9 @@ class Backend(Protocol):
 
     def heap_bytes(self) -> int:
         """Return the memory this process holds for guests, for the cell's report."""
+        ...
+
+    @property
+    def is_spent(self) -> bool:
+        """True once this process must serve nothing more."""
         ...

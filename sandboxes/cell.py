@@ -9,7 +9,7 @@ So a run begins on the thread that read it: handing it over would take longer th
 Guests run on the main thread because it exists before the jail: what the kernel counts for it can
 be opened while there still is a /proc.
 
-Started as a script (`python -I -S -E cell.py LIBRARIES`) or entered by the zygote after a fork.
+Started as a script (`python -I -S -E cell.py LIBRARY [KIND]`), or entered after a fork by a zygote.
 The cell enforces every limit of a run as a courtesy to the guest, which learns its verdict; the
 supervisor kills the cell a little later if that did not work. What comes from the supervisor is
 believed; the supervisor believes nothing from here.
@@ -29,20 +29,18 @@ import select
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import NoReturn, cast
 
 from protocol import VERSION_MAX, VERSION_MIN
 from protocol.errors import LocalProtocolError
-from protocol.frames import Buffer, Frame, FrameDecoder
+from protocol.frames import Frame
 from protocol.messages import (
-    LOOP_SENDS_CELL,
     CellHello,
     EndSession,
     Error,
     HostReply,
     Interrupt,
-    Message,
     Ready,
     Report,
     Run,
@@ -50,20 +48,20 @@ from protocol.messages import (
     Stdin,
     Verdict,
 )
-from protocol.reading import decode_frame, encode_message
+from protocol.reading import decode_frame
+from sandboxes import cell_kinds
 from sandboxes.base import Backend, Ended, Order, Sandbox
 from sandboxes.cell_run import RunAtHand
-from sandboxes.errors import SandboxBroken
+from sandboxes.channel import Channel
+from sandboxes.errors import NoRoom, SandboxBroken
 
 CELL_FD = 3
 #: The kernel lets the main thread's stack grow to this, though it was started with less.
 GUEST_STACK_BYTES = 64 << 20
-READ_BYTES_MIN, READ_BYTES_MAX = 64 << 10, 4 << 20
 #: Guests yield to the supervisor loop: it is woken first when every core is busy.
 NICE = 5
 #: How often a run that may write files is measured.
 FILES_CHECK_S = 0.02
-SESSIONS_MAX = 16_384
 FAILURE_CHARS_MAX = 4_000
 
 
@@ -73,41 +71,8 @@ _SESSION_GONE = Ended(
 )
 
 
-class Channel:
-    """The cell's socket: one thread reads at a time, both send."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self._decoder = FrameDecoder(kinds=LOOP_SENDS_CELL)
-        self._send_lock = _thread.allocate_lock()
-
-    def receive(self) -> Iterator[Frame]:
-        """Block for one read and yield the frames it completes; ends the process at end of file."""
-        data = self.sock.recv(min(max(self._decoder.missing_bytes, READ_BYTES_MIN), READ_BYTES_MAX))
-        if not data:
-            os._exit(0)  # the supervisor is gone: nobody is left to run for
-        yield from self._decoder.feed(data)
-
-    def send(
-        self,
-        message: Message,
-        run_id: int = 0,
-        buffers: Sequence[Buffer] = (),
-        *,
-        then: Message | None = None,
-    ) -> None:
-        """Send one message whole, and one more that belongs to no run with it.
-
-        Blocks while the supervisor does not read.
-        """
-        parts: list[Buffer] = encode_message(message, run_id, buffers)
-        if then is not None:
-            parts += encode_message(then)
-        with self._send_lock:
-            if len(parts) > 1 and sum(len(part) for part in parts) < READ_BYTES_MIN:
-                parts = [b"".join(parts)]
-            for part in parts:
-                self.sock.sendall(part)
+def _lost(why: str) -> Ended:
+    return Ended(Verdict.CRASHED, error=Error("SandboxLost", why))
 
 
 class Cell:
@@ -123,6 +88,8 @@ class Cell:
         self._sessions: dict[int, Sandbox] = {}
         #: To be closed by the main thread, as whatever belongs to a sandbox.
         self._ended_sessions: deque[int] = deque()
+        #: Private memory, read while no run is at hand.
+        self._heap_bytes = 0
         #: The frames thread reads from `_begun` until it is woken, then gives `_reading` back.
         self._begun, self._reading = _thread.allocate_lock(), _thread.allocate_lock()
         self._begun.acquire()
@@ -214,6 +181,7 @@ class Cell:
         try:
             while self._refill():
                 pass
+            self._heap_bytes = self._backend.heap_bytes()
             self._say_ready()
             while True:
                 if self._at_hand is None:  # else the frames thread read it before it was woken
@@ -238,7 +206,15 @@ class Cell:
             self._end(run, _SESSION_GONE, start_us=0)
             self._reading.acquire()
             return
-        sandbox = self._sandbox_for(order)
+        try:
+            sandbox = self._sandbox_for(order)
+        except NoRoom as error:
+            if not self._sessions:
+                raise
+            # The sessions that it keeps are as good as before.
+            self._end(run, _lost(str(error)), start_us=0)
+            self._reading.acquire()
+            return
         with self._turn:
             run.begin(sandbox)
         start_us = (time.perf_counter_ns() - started) // 1_000
@@ -250,6 +226,7 @@ class Cell:
         else:
             self._sessions.pop(session, None)
             self._close(sandbox)
+        self._heap_bytes = self._backend.heap_bytes()
         self._reading.acquire()
         while not self._is_called() and self._refill():
             pass
@@ -273,8 +250,6 @@ class Cell:
         session = order.run.session
         if session and session in self._sessions:
             return self._sessions[session]
-        if len(self._sessions) >= SESSIONS_MAX:
-            raise SandboxBroken(f"over {SESSIONS_MAX} sessions in one cell")
         if self._backend.fits_stock(order.run):
             if self._stock:
                 return self._stock.popleft()
@@ -294,7 +269,12 @@ class Cell:
             sandbox.warm_up()
             self._stock.append(sandbox)
         elif len(self._stock) < self._setup.stock:
-            self._cold = self._backend.fresh()
+            try:
+                self._cold = self._backend.fresh()
+            except NoRoom:
+                if not self._sessions:
+                    raise
+                return False  # sessions have the room; a run waits for one to end
         else:
             return False
         return True
@@ -303,7 +283,8 @@ class Cell:
         self._channel.send(self._ready())
 
     def _ready(self) -> Ready:
-        return Ready(stock=len(self._stock), heap_bytes=self._backend.heap_bytes())
+        """Memory is that of before the run: just now its sandbox, soon to go, would count too."""
+        return Ready(len(self._stock), self._heap_bytes, spent=self._backend.is_spent)
 
     @staticmethod
     def _close(sandbox: Sandbox | None) -> None:
@@ -311,42 +292,27 @@ class Cell:
             sandbox.close()
 
 
-def load(setup: Setup, meter_fds: Sequence[int]) -> Backend:
-    """Load the backend for `setup.kind`; imports nothing of the other kinds."""
-    match setup.kind:
-        case "wasm":
-            from sandboxes.wasm import backend
-            from sandboxes.wasm.meters import Meters
+def main(fd: int = CELL_FD, *meter_fds: int, kind: str = "") -> None:
+    """Be a cell on the socket `fd`. Does not return.
 
-            return backend.load(setup, Meters(meter_fds))
-
-
-def preload(kind: str, image_path: str, fuel: str, *programs: str) -> None:
-    """Load in a zygote what its cells need; they have no files to load it from."""
-    assert kind == "wasm"
-    from sandboxes.wasm import backend
-
-    backend.preload(image_path, fuel=bool(fuel), programs=programs)
-
-
-def open_meters(proc_fd: int) -> Sequence[int]:
-    """Open in a forked cell, ahead of its jail, what `main` is to be given."""
-    from sandboxes.wasm.meters import open_files
-
-    return open_files(proc_fd)
-
-
-def main(fd: int = CELL_FD, *meter_fds: int) -> None:
-    """Be a cell on the socket `fd`. Does not return."""
+    Args:
+        fd: the socket.
+        meter_fds: what `open_meters` gave.
+        kind: of guests to load for; "" where a zygote has loaded what is needed.
+    """
     channel = Channel(socket.socket(fileno=fd))
     channel.send(CellHello(VERSION_MIN, VERSION_MAX, os.getpid()))
     try:
-        _load_ahead()
+        cell_kinds.load_ahead(kind)
         setup = _wait_for_setup(channel)
-        backend = load(setup, meter_fds)
+        backend = cell_kinds.load(setup, meter_fds)
     except Exception as error:  # noqa: BLE001 - whatever it is, the supervisor must be told
         channel.send(Report(failure=_describe(error)))
         os._exit(1)
+    if setup.kind == "interpreter":
+        from sandboxes.cell_slots import SlotBackend, SlotCell
+
+        SlotCell(channel, setup, cast("SlotBackend", backend)).serve()
     Cell(channel, setup, backend).serve()
 
 
@@ -357,14 +323,6 @@ def _limit_own_process() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     resource.setrlimit(resource.RLIMIT_STACK, (GUEST_STACK_BYTES, hard))
     os.nice(NICE)
-
-
-def _load_ahead() -> None:
-    """Import what a cell needs while the supervisor prepares its `Setup`: 7 ms side by side."""
-    from sandboxes.wasm import backend, binding
-
-    del backend
-    binding.load()
 
 
 def _wait_for_setup(channel: Channel) -> Setup:
@@ -383,4 +341,4 @@ def _describe(error: BaseException) -> str:
 if __name__ == "__main__":
     os.closerange(CELL_FD + 1, 1 << 20)  # what the host application let its children inherit
     _limit_own_process()
-    main()
+    main(kind=sys.argv[2] if len(sys.argv) > 2 else "wasm")

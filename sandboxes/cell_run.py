@@ -116,6 +116,11 @@ class RunAtHand:
         if self._sandbox is not None:
             self._sandbox.interrupt(verdict)
 
+    def interrupt_again(self) -> None:
+        """Interrupt a run once more that was interrupted and goes on."""
+        if self.interrupted is not None and self._sandbox is not None:
+            self._sandbox.interrupt(self.interrupted)
+
     def take_reply(self, reply: HostReply, buffers: Sequence[memoryview]) -> None:
         """Pass the answer of a host function to the main thread."""
         self._replies.put((reply, [bytes(buffer) for buffer in buffers]))
@@ -136,7 +141,7 @@ class RunAtHand:
         return 0 if self._sandbox is None else self._sandbox.files_bytes()
 
     def flush(self) -> None:
-        """Send what is held of both streams: after an interrupt there may be no `Done`."""
+        """Send what is held of both streams: there may be no `Done`. Any thread."""
         for stream, capture in self._streams.items():
             with self._lock:
                 held = capture.drain()

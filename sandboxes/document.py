@@ -10,7 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from sandboxes.guarantees import Strength, costs, guarantees, remedy
+from protocol.fields import Kind
+from sandboxes.guarantees import Guarantee, Strength, costs, guarantees, remedy
 from sandboxes.jail.steps import NEEDS_USER_NAMESPACE, Wall
 from sandboxes.jail.survey import MOUNTS, OVERCOMMIT, PROCESS_DESCRIPTORS, Finding, Survey
 
@@ -40,12 +41,19 @@ What is promised of every run on a machine that gives every wall. `cellblock doc
 `Supervisor.guarantees()` say what holds on the machine at hand and what is missing there. A jail
 that cannot be made is refused; a weaker one is never taken in its place.
 
-## Wasm sandboxes
+## Wasm sandboxes (`kind="wasm"`)
 
 `jail="full"` has every kernel wall, `"light"` those that need no user namespaces, `"none"` leaves
 the Wasm sandbox alone, for platforms that have none of the walls. What holds a guarantee is the
 Wasm sandbox, or the supervisor and its cells; the walls stand behind it, each by itself, against a
 guest that has broken out of the sandbox into its cell.
+"""
+_NATIVE: Final = """
+## Native sandboxes (`kind="process"`, `kind="interpreter"`)
+
+The guest is native code, which may read and change all of its process: the kernel walls are the
+only ones, and each of them stands alone. `jail="none"` has to be asked for by name and promises
+nothing. `-` is a guarantee that is not held.
 """
 _LIVENESS: Final = """
 `liveness` also depends on where the supervisor's loop runs: with `isolate="inline"` it shares the
@@ -71,6 +79,8 @@ def _lines() -> Iterator[str]:
     for full, light, _ in zip(*by_strength, strict=True):
         if light.reason != full.reason:
             yield f"- {light.name}: {light.reason.removeprefix(full.reason + '; ')}."
+    yield _NATIVE
+    yield from _native()
     yield _LIVENESS
     yield from _table("wall", "also in the light jail", "strengthens")
     for wall in Wall:
@@ -83,6 +93,31 @@ def _lines() -> Iterator[str]:
     for cure, names in cures.items():
         costly = dict.fromkeys(cost for name in names for cost in _names(name).split(", "))
         yield _row(", ".join(names), ", ".join(costly), cure)
+
+
+def _native() -> Iterator[str]:
+    kinds: tuple[Kind, ...] = ("process", "interpreter")
+    full, light = ([guarantees(COMPLETE, kind, s) for kind in kinds] for s in STRENGTHS[:2])
+    yield from _table(
+        "guarantee", *(f"what holds it, {kind}" for kind in kinds), "walls, full", "walls, light"
+    )
+    for process, interpreter, lighter in zip(*full, light[0], strict=True):
+        told = [given.reason if given.held else "-" for given in (process, interpreter)]
+        told = [told[0], "the same" if told[0] == told[1] else told[1]]
+        yield _row(process.name, *told, ", ".join(process.walls), ", ".join(lighter.walls))
+    yield ""
+    for kind, listed in zip(kinds, full, strict=True):
+        for given in listed:
+            if not given.held:
+                yield f"- {given.name} of {kind}: {given.reason}. To have it: {_cures(given)}."
+    for heavier, lighter in zip(full[0], light[0], strict=True):
+        if heavier.reason != lighter.reason:
+            yield f"- {lighter.name}: {lighter.reason.removeprefix(heavier.reason + '; ')}."
+    yield '- state: with `reuse="tenant"` processes are kept for a tenant, as interpreters are.'
+
+
+def _cures(guarantee: Guarantee) -> str:
+    return ", or ".join(missing.remedy for missing in guarantee.missing)
 
 
 def _table(*heads: str) -> Iterator[str]:

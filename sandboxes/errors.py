@@ -4,6 +4,7 @@ SandboxError
     JailUnavailable    this machine cannot give a protection that was asked for
     ImageError         an image cannot be built or loaded; the text names the fix
     MountRefused       a directory or file cannot be given to a guest
+    NoRoom             a cell cannot hold another sandbox; those it holds are as good as before
     SandboxBroken      the sandbox failed, not the guest: discard its cell
 """
 
@@ -32,6 +33,10 @@ class ImageError(SandboxError):
 
 class MountRefused(SandboxError):
     """A directory or a file cannot be given to a guest as it was asked for. Nothing ran."""
+
+
+class NoRoom(SandboxError):
+    """A cell has not the memory or the mappings for another sandbox."""
 
 
 class SandboxBroken(SandboxError):

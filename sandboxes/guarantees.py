@@ -2,7 +2,7 @@
 
 A guarantee is held if everything it stands on is there. What only strengthens it (for Wasm
 sandboxes the kernel walls are the second wall) is listed as missing where it is, with its price and
-the way to get it.
+the way to get it. Native guests have the kernel walls alone.
 
 Rule: nothing is weakened silently. `refusal` says when cells of a kind must not be made at all.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from protocol.fields import Kind
 from protocol.structs import as_dict, frozen
-from sandboxes.jail.filters import Kind
 from sandboxes.jail.steps import NEEDS_USER_NAMESPACE, Wall
 from sandboxes.jail.survey import MOUNTS, OVERCOMMIT, PROCESS_DESCRIPTORS, Survey
 
@@ -123,14 +123,34 @@ _WASM: dict[Name, str] = {
     "crash": "guests run in a process of their own; its end is an outcome",
     "liveness": "the supervisor's loop never runs guest code",
 }
-_NATIVE: dict[Name, str] = _WASM | {
+_PROCESS: dict[Name, str] = _WASM | {
     "state": "every run has a fresh process, unless it is part of a session",
     "files": "a cell's file system holds its libraries and mounts, read-only where not asked for",
     "network": "a cell has no network and no call that makes a socket",
     "processes": "a cell sees no process and has no call that makes or signals one",
     "memory": "private memory is capped and shared memory refused",
     "cpu": "a cell is killed at its deadline",
+    "output": "the host caps every stream, value and message, whatever a cell sends",
 }
+_INTERPRETER: dict[Name, str] = _PROCESS | {
+    "memory": "the private memory of a cell is capped for its runs together, shared memory refused",
+    "crash": "a cell's end is an outcome for each of its runs, all of one tenant",
+}
+_PROMISES: dict[Kind, dict[Name, str]] = {
+    "wasm": _WASM,
+    "process": _PROCESS,
+    "interpreter": _INTERPRETER,
+}
+#: What runs of one tenant can do to each other where they share a process.
+_SHARED_STATE = (
+    "runs of one tenant share a process, where native code can read and change what is another "
+    "run's; a cell never serves another tenant"
+)
+_OWN_PROCESS = Missing(
+    "a process of its own", "cells are kept for a tenant", "kind='process', or reuse='run'"
+)
+_NO_WALLS = "no wall stands between a native guest and the host with jail='none'"
+_WALLS_REMEDY = "jail='full' or 'light'; or kind='wasm', which has a wall of its own"
 _LIGHT_GAPS: dict[Name, str] = {
     "files": "in the light jail a cell with mounts can see names and sizes of other files",
     "processes": "in the light jail the threads of one cell are not counted",
@@ -138,23 +158,40 @@ _LIGHT_GAPS: dict[Name, str] = {
 }
 
 
-def guarantees(survey: Survey, kind: Kind, strength: Strength) -> tuple[Guarantee, ...]:
+def guarantees(
+    survey: Survey, kind: Kind, strength: Strength, *, is_shared: bool | None = None
+) -> tuple[Guarantee, ...]:
     """Return what holds for cells of a kind behind a jail of a strength on the surveyed machine.
 
     A cell is only made if `refusal` has no objection; this says what would hold.
+
+    Args:
+        survey: of the machine.
+        kind: of sandbox.
+        strength: of the jail.
+        is_shared: native cells are kept for the runs of a tenant; None for what is usual: those of
+            interpreters are, processes are not.
     """
-    return tuple(_guarantee(survey, kind, strength, name) for name in _KERNEL)
+    shared = kind == "interpreter" if is_shared is None else is_shared and kind != "wasm"
+    found = [_guarantee(survey, kind, strength, name) for name in _KERNEL]
+    if not shared:
+        return tuple(found)
+    return tuple(
+        Guarantee(g.name, False, _SHARED_STATE, (), (_OWN_PROCESS, *g.missing))
+        if g.name == "state" and g.held
+        else g
+        for g in found
+    )
 
 
 def refusal(survey: Survey, kind: Kind, strength: Strength) -> Missing | None:
     """Return the first reason why such cells cannot be made here, `None` if they can.
 
-    Whoever asks for cells raises it; a weaker jail is never taken instead.
+    Whoever asks for cells raises it; a weaker jail is never taken instead. Native cells without a
+    jail are made where that is asked for by name, and are promised nothing.
     """
     if strength == "none":
-        if kind == "wasm":
-            return None
-        return Missing(EVERY_WALL, "a native guest has no other wall", _LINUX)
+        return None
     if not survey.platform.startswith("linux"):
         return Missing(EVERY_WALL, f"not available on {survey.platform}", _LINUX)
     for wall in _walls_of(survey, strength):
@@ -194,16 +231,19 @@ def _guarantee(survey: Survey, kind: Kind, strength: Strength, name: Name) -> Gu
     absent = [_missing(survey, wall) for wall in wanted if wall not in behind]
     needed = [_missing(survey, thing) for thing in _NEEDED.get(name, ()) if not survey.has(thing)]
     walls = (*(("wasm",) if kind == "wasm" else ()), *(wall.value for wall in behind))
-    promise = (_WASM if kind == "wasm" else _NATIVE)[name]
+    promise = _PROMISES[kind][name]
+    if strength == "none" and kind != "wasm":
+        none = Missing(EVERY_WALL, "left out: a native guest has no other wall", _WALLS_REMEDY)
+        return Guarantee(name, False, _NO_WALLS, (), (none,))
     if needed:
         return Guarantee(
             name, False, f"{needed[0].wall}: {needed[0].reason}", walls, (*needed, *absent)
         )
     objection = refusal(survey, kind, strength)
-    if objection is not None and kind == "native":
+    if objection is not None and kind != "wasm":
         reason = f"no native cell is made: {objection.wall}: {objection.reason}"
         return Guarantee(name, False, reason, (), tuple(absent))
-    if strength == "light" and name in _LIGHT_GAPS and (kind == "native" or name != "state"):
+    if strength == "light" and name in _LIGHT_GAPS and (kind != "wasm" or name != "state"):
         promise = f"{promise}; {_LIGHT_GAPS[name]}"
     return Guarantee(name, True, promise, walls, tuple(absent))
 

@@ -61,7 +61,7 @@ CONTROL_FD = 3
 CELL_FD = 3
 #: Exit codes of a cell that never was one: its jail failed, or its body raised.
 JAIL_FAILED, BODY_FAILED = 71, 70
-FILES: tuple[Files, ...] = ("none", "read", "write")
+FILES: tuple[Files, ...] = ("none", "read", "write", "own")
 _TEXT_CHARS_MAX = 4_000
 
 
@@ -106,6 +106,7 @@ class Zygote:
             self._mounter = Mounter.start(self._jail.uid)
         around = Surroundings(
             parent=self._start.parent,
+            trees=self._library_trees(),
             become_first=self._become_first,
             keep_host_mounts=self._keep_host_mounts,
         )
@@ -119,6 +120,14 @@ class Zygote:
         gc.freeze()
         jailed = time.perf_counter_ns()
         return Started((preloaded - began) // 1_000, (jailed - preloaded) // 1_000)
+
+    def _library_trees(self) -> tuple[tuple[int, str], ...]:
+        """Return mounts of the libraries, where the user that cells have may not see them."""
+        paths = self._jail.libraries
+        if self._mounter is None or not paths or not self._jail.has(Wall.ROOT):
+            return ()
+        trees = self._mounter.open_trees(tuple(Bind(path, path) for path in paths))
+        return tuple(zip(trees, paths, strict=True))
 
     def _become_first(self) -> None:
         """Go on in a forked process; this one waits, as the supervisor's child, for its end."""

@@ -17,7 +17,7 @@ from protocol.fields import AtMost, Between, Bytes, Count, Id, Microseconds, Nam
 from protocol.reading import read, write
 from protocol.structs import frozen
 
-PACKET_BYTES_MAX = 64 << 10
+PACKET_BYTES_MAX = 128 << 10
 #: Descriptors in one packet: the cell's socket, its mounts and what else it is to hold.
 DESCRIPTORS_MAX = 64
 
@@ -38,10 +38,10 @@ class Start:
     uid: Count
     body: Name
     preload: Name = ""
-    preload_arguments: Annotated[tuple[Text, ...], AtMost(64)] = ()
+    preload_arguments: Annotated[tuple[Text, ...], AtMost(1_024)] = ()
     meters: Name = ""
-    import_paths: Annotated[tuple[Path, ...], AtMost(64)] = ()
-    libraries: Annotated[tuple[Path, ...], AtMost(64)] = ()
+    import_paths: Annotated[tuple[Path, ...], AtMost(512)] = ()
+    libraries: Annotated[tuple[Path, ...], AtMost(256)] = ()
     host_files: bool = False
     without: Annotated[tuple[Name, ...], AtMost(64)] = ()
 

@@ -5,13 +5,11 @@ Rule: an audit changes of a host's configuration only the limits of its own runs
 
 from __future__ import annotations
 
-import inspect
 import pathlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from executor.audit.attack import Kind
-from executor.errors import Misuse
 from protocol.structs import field, frozen
 
 if TYPE_CHECKING:
@@ -19,19 +17,10 @@ if TYPE_CHECKING:
 
 
 def usual(kind: Kind, **settings: Any) -> Supervisor:
-    """Return a supervisor of ours for a kind, not opened.
-
-    Raises:
-        Misuse: this version has no such kind.
-    """
-    from executor.api import Supervisor
+    """Return a supervisor of ours for a kind, not opened."""
     from executor.audit.walls import AuditedSupervisor
 
-    if kind != "wasm":
-        if "kind" not in inspect.signature(Supervisor).parameters:
-            raise Misuse("kind", f"this version makes no cells of kind {kind!r}")
-        settings["kind"] = kind
-    return AuditedSupervisor(**settings)
+    return AuditedSupervisor(kind=kind, **settings)
 
 
 @frozen

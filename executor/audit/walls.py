@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from executor.api import Supervisor
@@ -96,13 +96,15 @@ class AuditedSupervisor(Supervisor):
         self._without = tuple(wall.value for wall in without)
         self._lies = lies
 
-    def _start_loop(self, spool_path: str | None) -> Connection:
+    def _starter(self) -> Callable[[str | None], Connection]:
         from executor import isolate
 
-        if self._lies:
-            return _lying_loop(self._lies, spool_path)
-        return isolate.start(
-            self._isolate, jail=self._jail, spool_path=spool_path, without=self._without
+        if lies := self._lies:
+            return lambda spool_path: _lying_loop(lies, spool_path)
+        kind, jail, without = self._isolate, self._jail, self._without
+        sessions = self._sizes.sessions_per_cell
+        return lambda spool_path: isolate.start(
+            kind, jail=jail, spool_path=spool_path, sessions_per_cell=sessions, without=without
         )
 
 

@@ -96,6 +96,12 @@ def _repl(parsed: Parsed, endings: Endings) -> int:
     return repl(parsed, endings)
 
 
+def _worker(parsed: Parsed, endings: Endings) -> int:
+    from executor.cli.worker import worker
+
+    return worker(parsed, endings)
+
+
 def _image(parsed: Parsed, endings: Endings) -> int:
     raise UsageError("say what to do: cellblock image build, cellblock image list or prune")
 
@@ -152,6 +158,7 @@ def _completion(parsed: Parsed, endings: Endings) -> int:
 _COMMANDS: dict[str, Callable[[Parsed, Endings], int]] = {
     "run": _run,
     "repl": _repl,
+    "worker": _worker,
     "image": _image,
     "image build": _image_build,
     "image list": _image_list,

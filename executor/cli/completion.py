@@ -16,6 +16,7 @@ SHELLS = ("bash", "zsh", "fish", "tcsh")
 SUMMARIES = {
     "run": "run a Python script or a WASI program once",
     "repl": "an interactive Python session in a sandbox",
+    "worker": "run what others submit, on this machine",
     "image": "build, list and prune prebuilt images",
     "doctor": "say what this machine gives and what is missing",
     "audit": "attack the sandboxes here and say which promises hold",
@@ -64,7 +65,8 @@ def _add_flags(parser: argparse.ArgumentParser, flags: tuple[Flag, ...]) -> None
                 names.append("--no-" + flag.name)
             parser.add_argument(*names, action="store_true", help=text)
         else:
-            action = parser.add_argument(*names, metavar=flag.metavar, help=text)
+            choices = flag.choices or None
+            action = parser.add_argument(*names, metavar=flag.metavar, choices=choices, help=text)
             if flag in (VOLUME, OUT, ATTACKS):
                 _completes(action, shtab.DIRECTORY)
             elif flag in (FILE, HTML, JUNIT):

@@ -6,26 +6,29 @@ Nothing here asks what a run does with a value; ranges are those of `protocol.li
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from executor.cli.flags import (
     FILES_LIMIT,
     FUEL,
+    JAIL,
+    KIND,
     MEMORY,
     STDERR_LIMIT,
     STDOUT_LIMIT,
     TIMEOUT,
     VALUE_LIMIT,
+    Flag,
     Given,
     Parsed,
     UsageError,
 )
 
 if TYPE_CHECKING:
+    from protocol.fields import Kind
     from protocol.limits import Limits
     from sandboxes.guarantees import Strength
 
-JAILS: tuple[Strength, ...] = ("full", "light", "none")
 _SECONDS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "min": 60.0, "h": 3600.0}
 _SIZES = (
     (MEMORY, "memory_bytes"),
@@ -95,12 +98,19 @@ def count(given: Given) -> int:
 
 def jail(given: Given | None) -> Strength | None:
     """Return the kernel walls that are asked for; None for the strongest there are."""
-    if given is None:
-        return None
-    for known in JAILS:
-        if given.text == known:
-            return known
-    raise UsageError(f"{given.origin} must be {', '.join(JAILS)}, not {given.text[:40]!r}")
+    return None if given is None else cast("Strength", _chosen(given, JAIL))
+
+
+def kind(given: Given | None) -> Kind:
+    """Return the kind of sandbox that is asked for; Wasm where none is."""
+    return "wasm" if given is None else cast("Kind", _chosen(given, KIND))
+
+
+def _chosen(given: Given, flag: Flag) -> str:
+    if given.text not in flag.choices:
+        known = ", ".join(flag.choices)
+        raise UsageError(f"{given.origin} must be {known}, not {given.text[:40]!r}")
+    return given.text
 
 
 def volume(given: Given) -> tuple[str, str, bool]:

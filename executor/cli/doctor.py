@@ -17,8 +17,17 @@ from executor.cli import verdicts
 from executor.cli.commands import describe, no_words, say
 from executor.cli.flags import JSON, Parsed
 from executor.cli.version import VERSION
-from protocol.structs import as_dict, frozen
-from sandboxes.guarantees import Strength, costs, guarantees, refusal, remedy, to_plain as promise
+from protocol.fields import Kind
+from protocol.structs import as_dict, field, frozen
+from sandboxes.guarantees import (
+    Guarantee,
+    Strength,
+    costs,
+    guarantees,
+    refusal,
+    remedy,
+    to_plain as promise,
+)
 from sandboxes.jail.survey import OVERCOMMIT, Survey
 
 if TYPE_CHECKING:
@@ -27,6 +36,9 @@ if TYPE_CHECKING:
 NOT_WORKING: Final = 1
 COLUMNS: Final = 80
 STRENGTHS: Final[tuple[Strength, ...]] = ("full", "light", "none")
+#: Kinds of sandbox that have the kernel walls alone, and the jails that give them some.
+NATIVE: Final[tuple[Kind, ...]] = ("process", "interpreter")
+WALLED: Final[tuple[Strength, ...]] = ("full", "light")
 ISOLATES: Final[tuple[IsolateKind, ...]] = ("interpreter", "process", "inline")
 _IMAGE: Final = {
     "ready": "ready",
@@ -47,6 +59,7 @@ class Examined:
         base_image: see `sandboxes.wasm.image.state_of`; "unknown" where that failed.
         no_isolates: kinds that cannot be started, and why.
         runs: how a run in each jail ended, "ok" or the reason; absent where none was tried.
+        native: the same for each kind of native sandbox, by kind.
     """
 
     survey: Survey
@@ -56,11 +69,17 @@ class Examined:
     base_image: str
     no_isolates: Mapping[IsolateKind, str]
     runs: Mapping[Strength, str]
+    native: Mapping[Kind, Mapping[Strength, str]] = field(default_factory=dict)
 
-    def works(self, strength: Strength) -> bool:
+    def works(self, strength: Strength, kind: Kind = "wasm") -> bool:
         """Return whether runs in a jail of this strength can be had here."""
-        is_refused = refusal(self.survey, "wasm", strength) is not None
-        return not self.problems and not is_refused and self.runs.get(strength, "ok") == "ok"
+        is_refused = refusal(self.survey, kind, strength) is not None
+        ended = self.ended(strength, kind)
+        return not self.problems and not is_refused and ended in (None, "ok")
+
+    def ended(self, strength: Strength, kind: Kind = "wasm") -> str | None:
+        """Return how a run ended; None where none was tried."""
+        return (self.runs if kind == "wasm" else self.native.get(kind, {})).get(strength)
 
 
 def doctor(parsed: Parsed) -> int:
@@ -101,15 +120,25 @@ def examine() -> Examined:
         for strength in STRENGTHS
         if can_run and refusal(survey, "wasm", strength) is None
     }
+    native: dict[Kind, dict[Strength, str]] = {
+        kind: {
+            strength: _run_in(strength, kind)
+            for strength in WALLED
+            if not problems and refusal(survey, kind, strength) is None
+        }
+        for kind in NATIVE
+    }
     python = platform.python_version()
-    return Examined(survey, python, wasmtime, tuple(problems), base_image, unavailable(), runs)
+    return Examined(
+        survey, python, wasmtime, tuple(problems), base_image, unavailable(), runs, native
+    )
 
 
-def _run_in(strength: Strength) -> str:
+def _run_in(strength: Strength, kind: Kind = "wasm") -> str:
     from executor import Supervisor
 
     try:
-        with Supervisor(cells=1, isolate="inline", jail=strength) as supervisor:
+        with Supervisor(kind=kind, cells=1, isolate="inline", jail=strength) as supervisor:
             outcome = supervisor.run("6 * 7", limits={"wall_s": 20})
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what was found
         return describe(error)
@@ -126,14 +155,6 @@ def to_plain(examined: Examined) -> dict[str, object]:
         if not finding.present:
             wall |= {"costs": list(costs(finding.name)), "remedy": remedy(survey, finding.name)}
         walls.append(wall)
-    jails: dict[str, object] = {}
-    for strength in STRENGTHS:
-        missing = refusal(survey, "wasm", strength)
-        jails[strength] = {
-            "works": examined.works(strength),
-            "refusal": None if missing is None else as_dict(missing),
-            "run": examined.runs.get(strength),
-        }
     return {
         "full_jail_works": examined.works("full"),
         "cellblock": VERSION,
@@ -146,10 +167,31 @@ def to_plain(examined: Examined) -> dict[str, object]:
         "problems": list(examined.problems),
         "base_image": examined.base_image,
         "isolates": {kind: examined.no_isolates.get(kind) for kind in ISOLATES},
-        "jails": jails,
+        "jails": _jails(examined, "wasm"),
         "walls": walls,
-        "guarantees": {s: [promise(g) for g in guarantees(survey, "wasm", s)] for s in STRENGTHS},
+        "guarantees": _promises(survey, "wasm"),
+        "native": {
+            kind: {"jails": _jails(examined, kind), "guarantees": _promises(survey, kind)}
+            for kind in NATIVE
+        },
     }
+
+
+def _jails(examined: Examined, kind: Kind) -> dict[str, object]:
+    jails: dict[str, object] = {}
+    for strength in STRENGTHS if kind == "wasm" else WALLED:
+        missing = refusal(examined.survey, kind, strength)
+        jails[strength] = {
+            "works": examined.works(strength, kind),
+            "refusal": None if missing is None else as_dict(missing),
+            "run": examined.ended(strength, kind),
+        }
+    return jails
+
+
+def _promises(survey: Survey, kind: Kind) -> dict[str, object]:
+    strengths = STRENGTHS if kind == "wasm" else WALLED
+    return {s: [promise(g) for g in guarantees(survey, kind, s)] for s in strengths}
 
 
 def to_text(examined: Examined) -> str:
@@ -174,27 +216,47 @@ def _lines(examined: Examined) -> Iterator[str]:
     yield from ("", "Jails")
     for strength in STRENGTHS:
         yield from _row(strength, _jail(examined, strength))
+    for native in NATIVE:
+        yield from ("", f"Jails for --kind {native}")
+        for strength in WALLED:
+            yield from _row(strength, _jail(examined, strength, native))
     yield from ("", "Walls")
     yield from _walls(survey)
     best = next((s for s in STRENGTHS if examined.works(s)), None)
     if best is not None:
         yield from ("", f"Promised of runs, jail={best}")
         for guarantee in guarantees(survey, "wasm", best):
-            text = guarantee.reason if guarantee.held else f"NOT HELD: {guarantee.reason}"
-            yield from _row(guarantee.name.replace("_", " "), text)
+            yield from _promise(guarantee)
+        yield from _differences(survey, best)
     yield ""
     yield "The full jail works." if examined.works("full") else "The full jail does not work here."
 
 
-def _jail(examined: Examined, strength: Strength) -> str:
-    missing = refusal(examined.survey, "wasm", strength)
+def _differences(survey: Survey, strength: Strength) -> Iterator[str]:
+    """Yield what is promised otherwise of native runs."""
+    of_wasm = guarantees(survey, "wasm", strength)
+    for kind in NATIVE:
+        yield from ("", f"Otherwise for --kind {kind}")
+        for usual, other in zip(of_wasm, guarantees(survey, kind, strength), strict=True):
+            if (usual.held, usual.reason) != (other.held, other.reason):
+                yield from _promise(other)
+
+
+def _promise(guarantee: Guarantee) -> Iterator[str]:
+    text = guarantee.reason if guarantee.held else f"NOT HELD: {guarantee.reason}"
+    yield from _row(guarantee.name.replace("_", " "), text)
+
+
+def _jail(examined: Examined, strength: Strength, kind: Kind = "wasm") -> str:
+    missing = refusal(examined.survey, kind, strength)
     if missing is not None:
         return f"cannot be made: {missing.wall}: {missing.reason}"
     if examined.problems:
         return "no run can be started: " + examined.problems[0]
-    ended = examined.runs.get(strength)
+    ended = examined.ended(strength, kind)
     if ended is None:
-        return "can be made; a run was not tried, as the base image is not ready"
+        reason = ", as the base image is not ready" if kind == "wasm" else ""
+        return f"can be made; a run was not tried{reason}"
     return "works: a run in it ended well" if ended == "ok" else f"a run in it failed: {ended}"
 
 

@@ -25,7 +25,7 @@ class Flag:
     A plain class: `dataclasses` costs 12 ms to import, before the cell could be started.
     """
 
-    __slots__ = ("help", "long", "metavar", "repeats", "short", "variable")
+    __slots__ = ("choices", "help", "long", "metavar", "repeats", "short", "variable")
 
     def __init__(
         self,
@@ -36,12 +36,14 @@ class Flag:
         short: str = "",
         repeats: bool = False,
         variable: str | None = None,
+        choices: tuple[str, ...] = (),
     ) -> None:
         self.long = long
         self.help = help
         self.metavar = metavar
         self.short = short
         self.repeats = repeats
+        self.choices = choices
         named = "CELLBLOCK_" + long.removeprefix("--").replace("-", "_").upper()
         self.variable = named if variable is None else variable
 
@@ -107,7 +109,21 @@ ENV = Flag("--env", "set an environment variable", metavar="NAME[=VALUE]", short
 INPUT = Flag("--input", "set a global; NAME=@FILE reads JSON", metavar="NAME=JSON", repeats=True)
 RESULT = Flag("--result", "the global that is the result; _ is the last value", metavar="NAME")
 IMAGE = Flag("--image", "a prebuilt image", metavar="IMAGE")
-JAIL = Flag("--jail", "kernel walls: full (default), light or none", metavar="KIND")
+JAIL = Flag(
+    "--jail",
+    "kernel walls: full (default), light or none",
+    metavar="WALLS",
+    choices=("full", "light", "none"),
+)
+KIND = Flag(
+    "--kind",
+    "what it runs in: wasm (default), process or interpreter",
+    metavar="KIND",
+    choices=("wasm", "process", "interpreter"),
+)
+PRELOAD = Flag(
+    "--preload", "a module to import first, of this Python's own", metavar="NAME", repeats=True
+)
 JSON = Flag("--json", "print the outcome as one JSON object")
 QUIET = Flag("--quiet", "no verdict line", short="-q")
 STDIN = Flag("--stdin", "pass standard input on (default)")
@@ -119,6 +135,7 @@ PACKAGE = Flag(
 )
 NAME = Flag("--name", "call it this", metavar="NAME", variable="")
 PREIMPORT = Flag("--preimport", "a module to import", metavar="NAME", repeats=True, variable="")
+OPTIMIZE = Flag("--optimize", "merge and optimise its modules", variable="")
 ALL = Flag("--all", "also what is current", variable="")
 AUDITED = Flag("--kind", "wasm, process, interpreter or all", metavar="KIND", variable="")
 ONLY = Flag("--only", "guarantees to attack, by comma", metavar="NAMES", variable="")
@@ -129,14 +146,37 @@ HTML = Flag("--html", "write the report as a page", metavar="FILE", variable="")
 JUNIT = Flag("--junit", "write the report as JUnit XML", metavar="FILE", variable="")
 LIST = Flag("--list", "list the attacks and end", variable="")
 
+NATS = Flag("--nats", "NATS servers (default nats://127.0.0.1:4222)", metavar="URL[,URL]")
+QUEUE = Flag("--queue", "the queue of runs (default default)", metavar="NAME")
+USER = Flag("--user", "NATS user", metavar="NAME")
+PASSWORD_FILE = Flag("--password-file", "that user's password", metavar="FILE")
+TOKEN_FILE = Flag("--token-file", "NATS token", metavar="FILE")
+CREDS = Flag("--creds", "NATS credentials: JWT and seed", metavar="FILE")
+NKEY = Flag("--nkey", "NATS user's seed", metavar="FILE")
+TLS_CA = Flag("--tls-ca", "certificates to trust", metavar="FILE")
+TLS_CERT = Flag("--tls-cert", "our own certificate", metavar="FILE")
+TLS_KEY = Flag("--tls-key", "its key", metavar="FILE")
+CELLS = Flag("--cells", "runs at the same time (default one on each CPU)", metavar="COUNT")
+SLOTS = Flag("--slots", "runs at hand, waiting ones included (default 2 x cells)", metavar="COUNT")
+LEASE = Flag("--lease", "silent for so long, it loses its runs (default 10)", metavar="SECONDS")
+GIVE_UP = Flag("--give-up", "no connection for so long, it ends (default 600)", metavar="SECONDS")
+DRAIN = Flag("--drain", "what goes on at SIGTERM may end (default 30)", metavar="SECONDS")
+ISOLATE = Flag("--isolate", "where loop and link run: interpreter or process", metavar="KIND")
+
 LIMIT_FLAGS = (TIMEOUT, MEMORY, FUEL, STDOUT_LIMIT, STDERR_LIMIT, VALUE_LIMIT, FILES_LIMIT)
-GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE)
+GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE, KIND, PRELOAD)
+#: Where other machines are, and who we are to them.
+HUB_FLAGS = (
+    NATS, QUEUE, USER, PASSWORD_FILE, TOKEN_FILE, CREDS, NKEY, TLS_CA, TLS_CERT, TLS_KEY,
+)  # fmt: skip
+WORKER_FLAGS = (CELLS, SLOTS, LEASE, GIVE_UP, DRAIN, ISOLATE)
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
     "run": (CODE, *LIMIT_FLAGS, *GIVE_FLAGS, OUT, RESULT, JAIL, JSON, QUIET, STDIN, RAW, HELP),
     "repl": (*LIMIT_FLAGS, *GIVE_FLAGS, JAIL, QUIET, RAW, HELP),
+    "worker": (*HUB_FLAGS, *WORKER_FLAGS, *LIMIT_FLAGS, IMAGE, JAIL, QUIET, HELP),
     "image": (HELP,),
-    "image build": (NAME, PACKAGE, PREIMPORT, QUIET, HELP),
+    "image build": (NAME, PACKAGE, PREIMPORT, OPTIMIZE, QUIET, HELP),
     "image list": (JSON, HELP),
     "image prune": (ALL, QUIET, HELP),
     "doctor": (JSON, HELP),

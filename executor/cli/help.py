@@ -14,6 +14,7 @@ Usage: cellblock COMMAND [OPTIONS]
 
   run         run a Python script or a WASI program once
   repl        an interactive Python session in a sandbox
+  worker      run what others submit over NATS, on this machine
   image       build, list and prune prebuilt images with packages
   doctor      say what this machine gives, what is missing, and how to get it
   audit       attack the sandboxes here and say which promises hold
@@ -39,9 +40,10 @@ Usage: cellblock run [OPTIONS] FILE | -c CODE | - | PROGRAM.wasm  [--] [ARGS]
   --file NAME[=PATH]   give a file's copy  --out DIR            keep its files
   -e, --env NAME[=VALUE]  set a variable   --input NAME=JSON    set a global
   --image IMAGE        a prebuilt image    --result NAME        global to show
+  --kind KIND          wasm (default), process or interpreter: native Python
+  --preload NAME       import it first (native)   --jail full | light | none
   -q, --quiet          no verdict line     --json  all of the outcome as JSON
   --no-stdin           no standard input   --raw   terminal escapes as they are
-  --jail KIND          kernel walls besides Wasm: full (default), light or none
 
 Options may follow FILE; the script's own options stand after --. A variable
 such as CELLBLOCK_TIMEOUT=2 sets an option for each run; the flag wins.
@@ -68,8 +70,10 @@ the limits given here; names live on until :reset or the end of the sandbox.
   -e, --env NAME[=VALUE]  set an environment variable
   --input NAME=JSON       set a global
   --image IMAGE           a prebuilt image
+  --kind KIND             wasm (default), process or interpreter: native Python
+  --preload NAME          a module to import first (native)
   --stdout-limit, --stderr-limit, --value-limit, --files-limit SIZE
-  --jail KIND             kernel walls: full (default), light or none
+  --jail WALLS            kernel walls: full (default), light or none
   -q, --quiet             no greeting      --raw  terminal escapes as they are
 
 Ctrl-C ends what runs and keeps the session's prompt, Ctrl-D leaves.
@@ -86,13 +90,14 @@ An image is the guest's Python with packages of your choice inside, built once.
   build [PACKAGE...]  build one with these requirements (also -p, --package)
     --name NAME       call it this, for cellblock run --image NAME
     --preimport NAME  import a module at build time, so that runs find it loaded
+    --optimize        merge and optimise its modules: 2 minutes, needs Node and npm
     -q, --quiet       print the image's key alone, without progress
   list                what is in the cache       --json  as JSON
   prune               delete what no longer fits --all   and everything else
     -q, --quiet       print nothing
 
 Examples:
-  cellblock image build
+  cellblock image build --optimize
   cellblock image build --name dates 'python-dateutil>=2.9' --preimport dateutil
   cellblock run script.py --image dates
   cellblock run script.py --image 'attrs>=24 python-dateutil'
@@ -151,10 +156,36 @@ Examples:
   cellblock completion fish > ~/.config/fish/completions/cellblock.fish
 """
 
+WORKER = """\
+Usage: cellblock worker [OPTIONS]
+
+Takes runs from a queue on NATS JetStream and runs them here, under these limits
+as ceilings. Needs: pip install 'cellblock[nats]'. See docs/scale-out.md.
+
+  --nats URL[,URL]     the servers         --queue NAME         which (default)
+  --user NAME          our name            --password-file FILE
+  --token-file FILE    or a token          --creds, --nkey FILE  or a key
+  --tls-ca, --tls-cert, --tls-key FILE     certificates for tls://
+  --cells COUNT        at once (CPUs)      --slots COUNT        at hand (2x)
+  --lease SECONDS      silent for so long, it loses its runs (10; same for all)
+  --give-up SECONDS    no connection for so long, it ends (600)
+  --drain SECONDS      at SIGTERM runs may go on for so long (30)
+  --isolate KIND       interpreter, or process (which ws:// needs)
+  --timeout, --memory, --fuel, --stdout-limit, --stderr-limit, --value-limit,
+  --files-limit        ceilings, see run   --image IMAGE        for all runs
+  --jail KIND          full, light, none   -q, --quiet          say nothing
+
+Ctrl-C or SIGTERM drains: ends what goes on, hands back the rest. A second one
+ends at once. Exit code: 0 when drained, 125 when it gave up, with the reason.
+Example:
+  cellblock worker --nats nats://hub:4222 --cells 4 --timeout 60
+"""
+
 TEXTS = {
     "": MAIN,
     "run": RUN,
     "repl": REPL,
+    "worker": WORKER,
     "image": IMAGE,
     "image build": IMAGE,
     "image list": IMAGE,

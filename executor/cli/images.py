@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from executor.cli import verdicts
 from executor.cli.commands import no_words, say
-from executor.cli.flags import ALL, JSON, NAME, PACKAGE, PREIMPORT, QUIET, Given, Parsed, UsageError
+from executor.cli.flags import (
+    ALL,
+    JSON,
+    NAME,
+    OPTIMIZE,
+    PACKAGE,
+    PREIMPORT,
+    QUIET,
+    Given,
+    Parsed,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from sandboxes.wasm.image import Image
@@ -36,7 +47,11 @@ def build(parsed: Parsed) -> int:
     name = parsed.last(NAME.name)
     if name is not None:
         _check_name(name)
-    compiled = ensure(image, progress=None if parsed.on(QUIET.name) else "auto")
+    compiled = ensure(
+        image,
+        optimise=parsed.on(OPTIMIZE.name),
+        progress=None if parsed.on(QUIET.name) else "auto",
+    )
     if name is not None:
         _write_name(name.text, image)
     say(f"{compiled.key}\n")
@@ -53,7 +68,7 @@ def show(parsed: Parsed) -> int:
         images = [one._asdict() for one in stored]
         say(json.dumps({"images": images, "names": names}) + "\n")
         return verdicts.OK
-    say(_table([("KEY", "KIND", "SIZE", "BUILT", "STATE", "PACKAGES"), *map(_row, stored)]))
+    say(_table([("KEY", "KIND", "FORM", "SIZE", "BUILT", "STATE", "PACKAGES"), *map(_row, stored)]))
     if names:
         rows = [(name, " ".join(of["packages"]) or "-") for name, of in names.items()]
         say("\n" + _table([("NAME", "PACKAGES"), *rows]))
@@ -149,7 +164,9 @@ def _row(stored: Stored) -> tuple[str, ...]:
     built = time.strftime("%Y-%m-%d %H:%M", time.localtime(stored.created))
     state = "current" if stored.is_current else "old"
     packages = " ".join(stored.packages) or "-"
-    return stored.key[:12], stored.kind, f"{stored.size_bytes / 1e6:.0f} MB", built, state, packages
+    form = stored.form if stored.kind in ("guest", "code") else "-"
+    size = f"{stored.size_bytes / 1e6:.0f} MB"
+    return stored.key[:12], stored.kind, form, size, built, state, packages
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

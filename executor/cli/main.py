@@ -23,7 +23,8 @@ def main() -> None:
     argv = sys.argv[1:]
     open_missing_descriptors()
     sys.setswitchinterval(SWITCH_S)
-    if argv[:1] and argv[0] in _NEEDS_CELL and not set(argv) & set(_ASKS_HELP):
+    is_plain = not set(argv) & set(_ASKS_HELP) and not _names(argv, "--kind")
+    if argv[:1] and argv[0] in _NEEDS_CELL and is_plain:
         from executor.loop.launch import launch_ahead
 
         jailed = sys.platform == "linux" and not _names(argv, "--jail")

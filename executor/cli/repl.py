@@ -169,9 +169,10 @@ def repl(parsed: Parsed, endings: Endings) -> int:
     """
     from executor.cli import convert
     from executor.cli.commands import no_words
-    from executor.cli.run import guest_options, start_supervisor
+    from executor.cli.run import check_kind, guest_options, start_supervisor
 
     no_words(parsed, "repl")
+    check_kind(parsed)
     limits = convert.limits_from(parsed)
     screen = Screen(raw=parsed.on(RAW.name))
     first = guest_options(parsed, dict(os.environ))

@@ -14,11 +14,14 @@ from executor.cli import convert, verdicts
 from executor.cli.flags import (
     ENV,
     FILE,
+    FUEL,
     IMAGE,
     INPUT,
     JAIL,
     JSON,
+    KIND,
     OUT,
+    PRELOAD,
     QUIET,
     RAW,
     RESULT,
@@ -49,6 +52,7 @@ def run(parsed: Parsed, endings: Endings) -> int:
     """
     limits = convert.limits_from(parsed)
     program = Program.of(parsed)
+    check_kind(parsed, is_module=program.kind == "module")
     options = guest_options(parsed, dict(os.environ)) | program.options(parsed)
     try:
         with start_supervisor(parsed, limits) as supervisor:
@@ -103,18 +107,44 @@ def start_supervisor(parsed: Parsed, limits: Limits) -> Supervisor:
     """
     from executor.api import Supervisor
 
-    image = image_from(parsed.last(IMAGE.name))
+    kind, image = convert.kind(parsed.last(KIND.name)), image_from(parsed)
     jail = convert.jail(parsed.last(JAIL.name))
-    return Supervisor(image, limits=limits, cells=1, isolate="inline", jail=jail)
+    return Supervisor(image, kind=kind, limits=limits, cells=1, isolate="inline", jail=jail)
 
 
-def image_from(given: Given | None) -> Image | None:
-    """Return the image that `--image` means; None for the base image."""
-    if given is None:
-        return None
-    from executor.cli.images import image_named
+def image_from(parsed: Parsed) -> Image | None:
+    """Return the image that `--image` or `--preload` means; None for the base image."""
+    if given := parsed.last(IMAGE.name):
+        from executor.cli.images import image_named
 
-    return image_named(given)
+        return image_named(given)
+    if modules := parsed.all(PRELOAD.name):
+        from sandboxes.wasm.image import Image
+
+        return Image(preload=[module.text for module in modules])
+    return None
+
+
+def check_kind(parsed: Parsed, *, is_module: bool = False) -> None:
+    """Refuse what the kind of sandbox that is asked for does not have.
+
+    Raises:
+        UsageError: there is something; the text names the fix.
+    """
+    kind = convert.kind(parsed.last(KIND.name))
+    if kind == "wasm":
+        if modules := parsed.all(PRELOAD.name):
+            fix = "use --image, or --kind process"
+            raise UsageError(f"{modules[0].origin} is for native Python; {fix}")
+        return
+    if given := parsed.last(IMAGE.name):
+        fix = "name modules that are installed here by --preload"
+        raise UsageError(f"{given.origin} is for --kind wasm; {fix}")
+    if given := parsed.last(FUEL.name):
+        fix = f"a {kind} is bound by --timeout"
+        raise UsageError(f"{given.origin} counts Wasm instructions; {fix}")
+    if is_module:
+        raise UsageError(f"--kind {kind} runs Python; a .wasm program needs --kind wasm")
 
 
 class OneRun:

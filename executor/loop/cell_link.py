@@ -2,6 +2,9 @@
 
     hello -> setup -> ready -> run -> done -> ready -> ...
 
+A cell with several slots has as many runs at hand as it said it is ready for; `ready` gives back
+what a `done` took.
+
 Rule 1: a link decides nothing; it tells its owner what the cell said, and carries out a kill.
 Rule 2: a frame out of turn is a broken protocol: the owner kills the cell for it.
 Rule 3: after `hang_up` nothing of the cell is heard any more; only its death is still to come.
@@ -65,9 +68,9 @@ class CellLink:
     ) -> None:
         self.number = number
         self.pool = pool
-        #: The run it was given and has not answered; 0 for none. The host may have given it up.
-        self.run_id = 0
-        self._spooled: tuple[str, ...] = ()
+        #: The runs it was given and has not answered, each with the spooled files that are linked
+        #: for it. The host may have given one up.
+        self._runs: dict[int, tuple[str, ...]] = {}
         self.spawned = spawned
         self._spool_path = spool_path
         self._selector = selector
@@ -95,11 +98,15 @@ class CellLink:
 
     def give(self, run_id: int, parts: Sequence[Buffer], spool: str, names: Sequence[str]) -> None:
         """Hand the cell a run, with the spooled buffers that belong to it."""
-        for name in names:
-            os.link(os.path.join(spool, name), os.path.join(self._spool_path, name))
-        self._spooled = tuple(names)
-        self.run_id = run_id
+        for name in dict.fromkeys(names):
+            if not self._is_linked(name):  # several runs may be given one buffer
+                os.link(os.path.join(spool, name), os.path.join(self._spool_path, name))
+        self._runs[run_id] = tuple(names)
         self.send(parts)
+
+    def has(self, run_id: int) -> bool:
+        """Return whether the cell was given the run and has not answered it."""
+        return run_id in self._runs
 
     def kill(self, cause: str, *, by_us: bool) -> None:
         """Kill the cell. The first cause stands."""
@@ -130,7 +137,8 @@ class CellLink:
         self.hang_up()
         self._note_dead()
         os.close(self.spawned.pidfd)
-        self._drop_spooled()
+        while self._runs:
+            self._drop_spooled(self._runs.popitem()[1])
         remove_cell_folders(self._spool_path)
         if self._killed_for:
             return self._killed_for, self._killed_by_us
@@ -167,11 +175,10 @@ class CellLink:
         if self._hung_up:
             return
         if frame.kind in CELL_RUN_KINDS:
-            if not self.run_id or frame.run_id != self.run_id:
+            if frame.run_id not in self._runs:
                 raise RemoteProtocolError("a frame about a run that the cell does not have")
             if frame.kind == _DONE:
-                self._drop_spooled()
-                self.run_id = 0
+                self._drop_spooled(self._runs.pop(frame.run_id))
             self._owner.cell_said(self, frame)
             return
         message, _ = decode_frame(frame)
@@ -181,7 +188,7 @@ class CellLink:
                     raise RemoteProtocolError(f"no common version: {message!r}")
                 self._said_hello = True
                 self.send(encode_message(self._setup()))
-            case Ready() if self._said_hello and not self.run_id:
+            case Ready() if self._said_hello and len(self._runs) < self.pool.slots:
                 self._owner.cell_ready(self, message)
             case Report(failure):
                 self._failure = printable(failure)
@@ -198,6 +205,11 @@ class CellLink:
             spool_path=self._spool_path,
             scratch_path=self.spawned.scratch_path,
             fuel=self.pool.fuel,
+            libraries=self.pool.libraries,
+            preload=self.pool.preload,
+            single_use=self.pool.single_use,
+            slots=self.pool.slots,
+            interrupt=self.pool.interrupt,
         )
 
     def _on_dead(self, _mask: int) -> None:
@@ -234,8 +246,11 @@ class CellLink:
             self._selector.modify(sock, events, self._on_socket)
         self._events = events
 
-    def _drop_spooled(self) -> None:
-        for name in self._spooled:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(os.path.join(self._spool_path, name))
-        self._spooled = ()
+    def _drop_spooled(self, names: Sequence[str]) -> None:
+        for name in names:
+            if not self._is_linked(name):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self._spool_path, name))
+
+    def _is_linked(self, name: str) -> bool:
+        return any(name in names for names in self._runs.values())

@@ -28,13 +28,16 @@ _ZYGOTES_SOCKET = getattr(_socket, "SOCK_SEQPACKET", _socket.SOCK_STREAM)
 _ahead: dict[str, tuple[int, int]] = {}
 
 
-def launch(python: str, library_path: str) -> tuple[int, int]:
-    """Start a cell; return its process id and the descriptor of our end of its socket.
+def launch(python: str, library_path: str, kind: str = "wasm") -> tuple[int, int]:
+    """Start a cell for one kind of guests.
+
+    Returns:
+        Its process id, and the descriptor of our end of its socket.
 
     Raises:
         OSError: the system refuses another process or descriptor.
     """
-    return _launch(CELL_MAIN, _socket.SOCK_STREAM, python, library_path)
+    return _launch(CELL_MAIN, _socket.SOCK_STREAM, python, library_path, kind)
 
 
 def launch_ahead(*, jailed: bool) -> None:
@@ -54,12 +57,12 @@ def take_ahead(main: str = CELL_MAIN) -> tuple[int, int] | None:
     return _ahead.pop(main, None)
 
 
-def _launch(main: str, kind: int, python: str, library_path: str) -> tuple[int, int]:
-    ours, theirs = _socket.socketpair(_socket.AF_UNIX, kind)
+def _launch(main: str, socket_type: int, python: str, *arguments: str) -> tuple[int, int]:
+    ours, theirs = _socket.socketpair(_socket.AF_UNIX, socket_type)
     try:
         pid = os.posix_spawn(
             python,
-            [python, "-I", "-S", "-E", main, library_path],
+            [python, "-I", "-S", "-E", main, *arguments],
             {},
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),

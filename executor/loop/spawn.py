@@ -102,10 +102,11 @@ class DirectSpawner:
 
     def spawn(self, number: int, pool: DefinePool, spool_path: str) -> None:
         """Start a cell, or take the one that was launched ahead of time."""
-        del pool, spool_path  # a cell without a jail needs no preparation for its pool
+        del spool_path  # a cell without a jail needs no preparation but for its kind
         assert self._owner is not None
         try:
-            pid, fd = take_ahead() or launch(self._python, self._library_path)
+            ahead = take_ahead() if pool.kind == "wasm" else None
+            pid, fd = ahead or launch(self._python, self._library_path, pool.kind)
             spawned = Spawned(pid, os.pidfd_open(pid), socket.socket(fileno=fd))
         except OSError as error:
             self._owner.cell_not_spawned(number, Death(f"cannot be started: {error.strerror}"))

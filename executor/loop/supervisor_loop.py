@@ -1,7 +1,8 @@
 """The supervisor loop: one selector over the host's pipe, the cells' sockets and their processes.
 
     host frame  -> event -> `PoolCore` -> actions -> frames, processes, timers
-    cell frame  -> passed on to the host, unread; its kind alone tells the core what happened
+    link frame  -> the same, by way of its desk, which keeps what is said of its runs
+    cell frame  -> passed on to whose run it is, unread; its kind alone tells the core what happened
 
 Rule 1: nothing here decides; what to start, stop, refuse or kill is an action of the core.
 Rule 2: nothing here blocks but the one `select`, and its timeout is the core's `wake_at`.
@@ -20,9 +21,10 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from executor.loop.cell_link import READ, WRITE, CellLink
+from executor.loop.events import defined, submitted
 from executor.loop.lateness import Lateness
 from executor.loop.peer import Peer, PeerClosed
 from executor.loop.spawn import Death, Spawned, Spawner, Starting
@@ -41,17 +43,16 @@ from executor.pool import (
     KillCell,
     LoseRun,
     PoolCore,
-    PoolDefined,
     PoolDropped,
     RefuseRun,
     RunCancelled,
     RunEnded,
-    RunSubmitted,
     SessionEnded,
     SpawnCell,
     StartRun,
 )
 from protocol.errors import printable
+from protocol.fields import LEASE_MIN
 from protocol.frames import FRAME_BYTES_MAX, Buffer, Frame, encode_parts
 from protocol.messages import (
     HOST_SENDS,
@@ -78,7 +79,10 @@ from protocol.messages import (
     Submit,
     Verdict,
 )
-from protocol.reading import decode_frame, encode_message
+from protocol.reading import decode_frame, encode_message, write
+
+if TYPE_CHECKING:
+    from executor.loop.link_desk import LinkDesk
 
 #: Reading from cells stops while this much waits for the host, and goes on at half of it.
 HOST_BACKLOG_BYTES_MAX = 64 << 20
@@ -86,6 +90,8 @@ HOST_BACKLOG_BYTES_MAX = 64 << 20
 LAST_WORD_WAIT_S = 0.05
 #: While a run is at hand the loop looks at the clock this often, to know how late it is.
 BEAT_S = 0.05
+#: How often a link is told which of its runs live.
+PULSE_S = 0.5
 _RUN, _DONE = KINDS[Run], KINDS[Done]
 
 
@@ -100,12 +106,14 @@ class SupervisorLoop:
         *,
         spool_path: str,
         headroom_bytes: int = HEADROOM_BYTES,
+        desk: LinkDesk | None = None,
     ) -> None:
         self._host = Peer(host, kinds=HOST_SENDS, limit_bytes=FRAME_BYTES_MAX)
         self._core = core
         self._spawner = spawner
         self._spool_path = spool_path
         self._selector = selectors.DefaultSelector()
+        self._desk = desk
         self._pools: dict[int, DefinePool] = {}
         self._submitted: dict[int, tuple[Submit, list[memoryview]]] = {}
         self._cells: dict[int, CellLink] = {}
@@ -117,9 +125,8 @@ class SupervisorLoop:
         self._placed: deque[tuple[int, int, int]] = deque()
         self._headroom_bytes = headroom_bytes
         self._lateness = Lateness()
-        self._beat, self._look_beat = Beat(BEAT_S), Beat(PERIOD_S)
-        self._is_closed = False
-        self._reads_cells = True
+        self._beat, self._look_beat, self._pulse_beat = Beat(BEAT_S), Beat(PERIOD_S), Beat(PULSE_S)
+        self._is_closed, self._reads_cells = False, True
         self._host_mask = READ
         self._clock = time.monotonic
 
@@ -128,6 +135,8 @@ class SupervisorLoop:
         """Serve until the host closes its end or a drain is over; leaves no process behind."""
         self._selector.register(self._host.sock, READ, self._on_host)
         self._spawner.attach(self._selector, self)
+        if self._desk is not None:
+            self._desk.open(self._selector, self._take)
         try:
             while not self._is_closed:
                 self._turn()
@@ -142,7 +151,9 @@ class SupervisorLoop:
         is_busy = bool(self._cell_of_run)
         beat_at = self._beat.plan(now, is_wanted=is_busy)
         look_at = self._look_beat.plan(now, is_wanted=is_busy)
-        wake_at = min((at for at in (due, beat_at, look_at) if at is not None), default=None)
+        pulse_at = self._pulse_beat.plan(now, is_wanted=self._desk is not None)
+        times = (due, beat_at, look_at, pulse_at)
+        wake_at = min((at for at in times if at is not None), default=None)
         ready = self._selector.select(None if wake_at is None else max(0.0, wake_at - now))
         now = self._clock()
         # Late is late, also where a frame was what ended the wait.
@@ -157,8 +168,10 @@ class SupervisorLoop:
         if due is not None and now >= due:
             self._advance(self._clock())
         if self._look_beat.take(now) is not None:
-            for seen in look([(cell.number, cell.spawned.pid) for cell in self._cells.values()]):
+            for seen in look([(n, cell.spawned.pid) for n, cell in self._cells.items()]):
                 self._feed(seen)
+        if self._pulse_beat.take(now) is not None and self._desk is not None:
+            self._desk.pulse(self._core, self._clock())
 
     def _wake_at(self) -> float | None:
         due = [self._core.wake_at(), self._spawner.wake_at(), *self._unburied.values()]
@@ -175,6 +188,8 @@ class SupervisorLoop:
             cell.hang_up()  # all of them before the first is waited for
         for cell in self._cells.values():
             cell.bury(self._spawner.death_of(cell.number, cell.spawned))
+        if self._desk is not None:
+            self._desk.close()
         self._selector.close()
         self._host.close()
         self._spawner.close()
@@ -189,10 +204,10 @@ class SupervisorLoop:
             self._give_placed()
         if mask & READ:
             for frame in self._host.receive():
-                self._take_from_host(frame)
+                self._take(frame)
         self._watch_host()
 
-    def _take_from_host(self, frame: Frame) -> None:
+    def _take(self, frame: Frame) -> None:
         if frame.kind in _PASSED_TO_CELL:
             cell = self._cell_of_run.get(frame.run_id)
             if cell is not None:
@@ -202,40 +217,21 @@ class SupervisorLoop:
         match message:
             case Submit():
                 self._submitted[frame.run_id] = (message, buffers)
-                self._feed(
-                    RunSubmitted(
-                        run_id=frame.run_id,
-                        pool=message.pool,
-                        tenant=message.tenant,
-                        priority=message.priority,
-                        wall_s=message.wall_ms / 1_000,
-                        queue_s=message.queue_ms / 1_000,
-                        session=message.session,
-                    )
-                )
+                self._feed(submitted(frame.run_id, message))
             case Cancel():
                 self._feed(RunCancelled(frame.run_id))
             case EndSession(session):
                 self._feed(SessionEnded(session))
             case DefinePool():
                 self._pools[message.pool] = message
-                self._feed(
-                    PoolDefined(
-                        message.pool,
-                        message.cells_max,
-                        message.spares,
-                        message.queue_max,
-                        rss_bytes_max=message.memory_bytes + self._headroom_bytes,
-                        on_demand=message.on_demand,
-                    )
-                )
+                self._feed(defined(message, self._headroom_bytes))
             case DropPool(number):
                 self._pools.pop(number, None)
                 self._feed(PoolDropped(number))
             case Distrust(number, reason, tenant):
                 self._distrust(number, f"broke the protocol: {printable(reason)}", tenant)
             case AskStatistics():
-                self._tell_host(Statistics(), frame.run_id, (self._statistics(),))
+                self._tell(Statistics(), frame.run_id, (self._statistics(),))
             case Drain(within_ms):
                 self._feed(DrainAsked(within_ms / 1_000))
             case _:
@@ -247,9 +243,19 @@ class SupervisorLoop:
             cell.kill(cause, by_us=False)
             self._feed(CellGone(number, cause, by_us=False, blamed=tenant))
 
-    def _tell_host(self, message: Message, run_id: int = 0, buffers: Sequence[Buffer] = ()) -> None:
+    def _tell(self, message: Message, run_id: int = 0, buffers: Sequence[Buffer] = ()) -> None:
+        if run_id >= LEASE_MIN:
+            self._pass_on(Frame(KINDS[type(message)], run_id, 0, write(message)))
+            return
         self._host.send(encode_message(message, run_id, buffers))
         self._watch_host()
+
+    def _pass_on(self, frame: Frame) -> None:
+        is_host = self._desk is None or frame.run_id < LEASE_MIN
+        told = frame if is_host or self._desk is None else self._desk.keep(frame)
+        if told is not None:
+            self._host.forward(told)
+            self._watch_host()
 
     def _watch_host(self) -> None:
         waiting_bytes = self._host.waiting_bytes
@@ -316,7 +322,7 @@ class SupervisorLoop:
 
     def cell_ready(self, cell: CellLink, ready: Ready) -> None:
         """Tell the core that a cell waits for a run."""
-        self._feed(CellReady(cell.number, ready.stock, ready.heap_bytes))
+        self._feed(CellReady(cell.number, ready.stock, ready.heap_bytes, ready.spent))
 
     def cell_said(self, cell: CellLink, frame: Frame) -> None:
         """Pass on what a cell says of a run that the host still waits for."""
@@ -324,8 +330,7 @@ class SupervisorLoop:
             if frame.kind == _DONE:
                 self._feed(RunEnded(cell.number, frame.run_id))
             return
-        self._host.forward(frame)
-        self._watch_host()
+        self._pass_on(frame)
         if frame.kind == _DONE:
             del self._cell_of_run[frame.run_id]
             self._feed(RunEnded(cell.number, frame.run_id))
@@ -348,23 +353,25 @@ class SupervisorLoop:
                 case LoseRun(run_id, verdict, cause, ran_s):
                     self._cell_of_run.pop(run_id, None)
                     self._submitted.pop(run_id, None)
-                    self._tell_host(Lost(verdict, cause, round(ran_s * 1e6)), run_id)
+                    self._tell(Lost(verdict, cause, round(ran_s * 1e6)), run_id)
                 case RefuseRun(run_id, reason, detail):
                     self._submitted.pop(run_id, None)
-                    self._tell_host(Refused(reason, detail), run_id)
+                    self._tell(Refused(reason, detail), run_id)
                 case DropSession(number, session):
                     if (cell := self._cells.get(number)) is not None:
                         cell.send(encode_message(EndSession(session)))
                 case BreakerOpened(pool, cause):
-                    self._tell_host(PoolFailed(pool, cause))
+                    self._tell(PoolFailed(pool, cause))
                 case Closed():
                     self._is_closed = True
                 case _:
                     assert_never(action)
 
     def _start(self, number: int, run_id: int, queued_s: float) -> None:
-        self._tell_host(Placed(number, round(queued_s * 1e6)), run_id)
-        self._placed.append((self._host.queued_bytes, number, run_id))
+        self._tell(Placed(number, round(queued_s * 1e6)), run_id)
+        # A link's run may have begun once it was granted: its submitter needs no word of it first.
+        at = 0 if run_id >= LEASE_MIN else self._host.queued_bytes
+        self._placed.append((at, number, run_id))
         self._give_placed()
 
     def _give_placed(self) -> None:
@@ -381,7 +388,7 @@ class SupervisorLoop:
 
     def _interrupt(self, number: int, run_id: int, verdict: Verdict) -> None:
         cell = self._cells.get(number)
-        if cell is not None and cell.run_id == run_id:
+        if cell is not None and cell.has(run_id):
             cell.send(encode_message(Interrupt(verdict), run_id))
 
     def _statistics(self) -> bytes:

@@ -20,7 +20,7 @@ from executor.loop.spool import make_scratch
 from executor.restart import Backoff, BackoffPolicy, system_jitter
 from protocol.messages import DefinePool
 from protocol.structs import field, frozen, mutable
-from sandboxes.cell_plan import wish_for
+from sandboxes.cell_plan import outermost, scratch_bytes, wish_for
 from sandboxes.jail.identity import PLAIN_UID
 from sandboxes.jail.plan import Jail
 from sandboxes.jail.steps import SCRATCH, Wall
@@ -93,12 +93,22 @@ class _Zygote:
 class ZygoteSpawner:
     """Starts cells by asking zygotes for them."""
 
-    def __init__(self, *, python: str, library_path: str, jail: Jail) -> None:
-        """`library_path` is the folder that holds the wasmtime package; `jail` is for all cells."""
+    def __init__(
+        self, *, python: str, library_path: str, jail: Jail, sessions_per_cell: int = 0
+    ) -> None:
+        """Start nothing yet.
+
+        Args:
+            python: the interpreter.
+            library_path: the folder that holds the wasmtime package.
+            jail: for all cells.
+            sessions_per_cell: that each of them has room for.
+        """
+        self._sessions_per_cell = sessions_per_cell
         self._python = python
         self._library_path = library_path
         self._jail = jail
-        self._zygotes: dict[tuple[str, bool, tuple[str, ...]], _Zygote] = {}
+        self._zygotes: dict[Recipe, _Zygote] = {}
         self._zygote_of: dict[int, _Zygote] = {}
         self._deaths: dict[int, Death] = {}
         self._selector: selectors.BaseSelector | None = None
@@ -114,7 +124,7 @@ class ZygoteSpawner:
         zygote = self._zygote_for(pool)
         scratch_path = ""
         try:
-            if pool.files_bytes and self._jail.strength == "light":
+            if scratch_bytes(pool) and self._jail.strength == "light":
                 scratch_path = make_scratch(spool_path)
             ours, theirs = socket.socketpair()
         except OSError as error:
@@ -167,14 +177,21 @@ class ZygoteSpawner:
             zygote.client = None
 
     def _zygote_for(self, pool: DefinePool) -> _Zygote:
-        key = pool.image_path, pool.fuel, pool.programs
-        zygote = self._zygotes.get(key)
-        if zygote is None:
+        if pool.kind == "wasm":
             recipe = _recipe(
-                self._jail, self._library_path, pool.image_path, pool.fuel, pool.programs
+                self._jail,
+                self._library_path,
+                pool.image_path,
+                pool.fuel,
+                pool.interrupt,
+                pool.programs,
             )
+        else:
+            recipe = _native_recipe(self._jail, pool)
+        zygote = self._zygotes.get(recipe)
+        if zygote is None:
             zygote = _Zygote(recipe, Backoff(BackoffPolicy(), system_jitter))
-            self._zygotes[key] = zygote
+            self._zygotes[recipe] = zygote
         return zygote
 
     def _go_on(self, zygote: _Zygote) -> None:
@@ -188,7 +205,12 @@ class ZygoteSpawner:
         for wanted in list(zygote.waiting.values()):
             del zygote.waiting[wanted.number]
             zygote.forking[wanted.number] = wanted
-            wish = wish_for(wanted.pool, wanted.spool_path, wanted.scratch_path)
+            wish = wish_for(
+                wanted.pool,
+                wanted.spool_path,
+                wanted.scratch_path,
+                sessions_bytes=self._sessions_per_cell * _size_of(wanted.pool.image_path),
+            )
             zygote.client.fork_cell(wanted.number, wish, wanted.theirs.fileno())
             wanted.theirs.close()
         self._watch(zygote)
@@ -241,7 +263,7 @@ class ZygoteSpawner:
                 wanted = zygote.forking.pop(number)
                 zygote.living.add(number)
                 scratch_path = wanted.scratch_path
-                if wanted.pool.files_bytes and not scratch_path:
+                if scratch_bytes(wanted.pool) and not scratch_path:
                     scratch_path = SCRATCH
                 self._owner.cell_spawned(number, Spawned(pid, pidfd, wanted.ours, scratch_path))
             case CellNotForked(number, reason):
@@ -299,6 +321,14 @@ def begin_ahead(image_path: str) -> None:
         _begun[recipe] = ZygoteClient.start(recipe, ahead=ahead)
 
 
+def _size_of(image_path: str) -> int:
+    """Return the size of an image, at least that of the memory a sandbox has from its beginning."""
+    try:
+        return os.stat(image_path).st_size
+    except OSError:
+        return 0  # its cells tell what is wrong with it
+
+
 #: Zygotes that were begun ahead, for the first loop that asks for such a one.
 _begun: dict[Recipe, ZygoteClient] = {}
 
@@ -308,19 +338,35 @@ def _recipe(
     library_path: str,
     image_path: str,
     fuel: bool = False,
+    interrupt: str = "epoch",
     programs: tuple[str, ...] = (),
 ) -> Recipe:
     return Recipe(
         jail=jail,
-        preload="sandboxes.cell:preload",
-        preload_arguments=("wasm", image_path, "fuel" if fuel else "", *programs),
-        meters="sandboxes.cell:open_meters",
+        preload="sandboxes.cell_kinds:preload",
+        preload_arguments=("wasm", image_path, "fuel" if fuel else "", interrupt, *programs),
+        meters="sandboxes.cell_kinds:open_meters",
         import_paths=(library_path,),
     )
 
 
+def _native_recipe(jail: Jail, pool: DefinePool) -> Recipe:
+    """Return the zygote of a native kind: its cells read the libraries, and hold what it loaded."""
+    count = str(len(pool.libraries))
+    return Recipe(
+        jail=jail.__replace__(kind="native", libraries=outermost(pool.libraries)),
+        preload="sandboxes.cell_kinds:preload",
+        preload_arguments=(pool.kind, count, *pool.libraries, *pool.preload),
+        meters="sandboxes.cell_kinds:open_meters",
+        import_paths=pool.libraries,
+    )
+
+
 def own_jail(strength: str, without: Iterable[str] = ()) -> Jail:
-    """Return the jail that Wasm cells of this process get; audits alone leave walls out."""
+    """Return the jail that cells of this process get, but for what their kind adds.
+
+    Audits alone leave walls out.
+    """
     assert strength in ("full", "light")
     return Jail(
         kind="wasm",

@@ -1,7 +1,8 @@
 """The decision core of the supervisor, pure and synchronous. Start reading at `core`.
 
 events     what the shell tells it            actions    what it tells the shell
-core       runs, deadlines, cancel, drain     pool       places: cells, queue, sessions, growth
+core       runs, deadlines, cancel, drain     pool       life and number of cells
+places     queue, sessions, who runs where    deaths     ends of cells, and what their runs are told
 queue      whose run is next                  blame, quarantine: who crashed a cell
 timers     when it must be woken              policy     every number it decides by
 parts      run, cell, session, idle shelf     meters, snapshot, invariants

@@ -22,6 +22,14 @@ class Book:
         self.runs: dict[int, Run] = {}
         self.sessions: dict[int, Session] = {}
 
+    def lives(self, run_id: int, now: float) -> bool:
+        """Return whether the run waits, or goes on in a living cell before it must be killed."""
+        run = self.runs.get(run_id)
+        if run is None:
+            return False
+        cell = run.cell
+        return cell is None or (cell.state is CellState.BUSY and now < run.kill_at)
+
     # --- the endings of runs ---------------------------------------------------------------------
     def answered(self, run: Run) -> None:
         """End a run whose cell's own answer was passed on."""
@@ -105,7 +113,7 @@ class Book:
     def drop_if_ended(self, session: Session, now: float) -> None:
         """Drop a session that the host has ended, if no run of it is at hand."""
         cell = session.cell
-        if not session.ending or cell is None or (cell.run and cell.run.session is session):
+        if not session.ending or cell is None or session.run is not None:
             return
         assert cell.state is not CellState.DYING, "a dying cell keeps no session"
         self._shared.actions.append(DropSession(cell.cell, session.session))

@@ -16,15 +16,10 @@ from __future__ import annotations
 from typing import assert_never
 
 from executor.pool import invariants, snapshot
-from executor.pool.actions import (
-    Action,
-    Closed,
-    InterruptRun,
-    Reason,
-    RefuseRun,
-)
+from executor.pool.actions import Action, Closed, InterruptRun, Reason, RefuseRun
 from executor.pool.blame import Blame
 from executor.pool.book import Book
+from executor.pool.deaths import Deaths
 from executor.pool.events import (
     CellGone,
     CellReady,
@@ -42,7 +37,7 @@ from executor.pool.parts import Cell, CellState, Run
 from executor.pool.policy import Policy
 from executor.pool.pool import Pool
 from executor.pool.quarantine import Quarantine
-from executor.pool.shared import AGE, CELL, DRAIN, QUEUE, RESTART, SHRINK, Shared
+from executor.pool.shared import AGE, CELL, DRAIN, QUEUE, RESTART, RUN, SHRINK, Shared
 from executor.restart import Jitter, no_jitter
 from protocol.messages import Verdict
 
@@ -52,8 +47,7 @@ class PoolCore:
 
     Args:
         policy: every number it decides by.
-        jitter: returns a float from 0 up to 1, for the waits between restarts; a shell passes
-            `executor.restart.system_jitter`.
+        jitter: 0 up to 1, for the waits between restarts; see `executor.restart.system_jitter`.
     """
 
     def __init__(self, policy: Policy | None = None, jitter: Jitter = no_jitter) -> None:
@@ -62,6 +56,7 @@ class PoolCore:
         self._book = Book(self._shared)
         self._quarantine = Quarantine(self._shared)
         self._blame = Blame(self._shared, self._book, self._quarantine, self._pools)
+        self._deaths = Deaths(self._shared, self._book, self._blame)
         self._drain_at = 0.0
         self._drained = False
         self._closed = False
@@ -77,11 +72,12 @@ class PoolCore:
             case CellReady():
                 self._ready(event, now)
             case CellGone():
-                self._gone(event, now)
+                if (pool := self._deaths.gone(event, now)) is not None:
+                    self._forget_dropped(pool)
             case RunCancelled():
                 self._cancelled(event, now)
             case MemorySeen():
-                self._memory_seen(event, now)
+                self._deaths.memory_seen(event, now)
             case SessionEnded():
                 self._session_ended(event, now)
             case PoolDefined():
@@ -109,14 +105,22 @@ class PoolCore:
         """Return when `advance` must be called next, None if only an event can change anything."""
         return self._shared.timers.wake_at()
 
-    def run_of(self, cell: int) -> int:
-        """Return the run that the cell has at hand, 0 if it has none that anybody waits for."""
+    def runs_of(self, cell: int) -> tuple[int, ...]:
+        """Return the runs that the cell has at hand and that anybody waits for."""
         found = self._shared.cells.get(cell)
-        return found.run.run_id if found is not None and found.run is not None else 0
+        return tuple(found.at_hand) if found is not None else ()
 
     def knows(self, run_id: int) -> bool:
         """Return whether the run was submitted and has not ended."""
         return run_id in self._book.runs
+
+    def lives(self, run_id: int, now: float) -> bool:
+        """Return whether the run waits, or goes on in a living cell before it must be killed."""
+        return self._book.lives(run_id, now)
+
+    def load(self) -> snapshot.Load:
+        """Return how busy the pools are, at little cost."""
+        return snapshot.load(self._pools.values())
 
     def statistics(self, now: float) -> dict[str, object]:
         """Return a snapshot that JSON can carry; `executor.statistics` reads it."""
@@ -143,7 +147,7 @@ class PoolCore:
             return
         self._book.runs[run_id] = run
         if pool.offer(run, now):
-            if pool.living < pool.living_max:
+            if pool.living - pool.kept < pool.living_max:
                 pool.fill(now)
         elif pool.queued_count < pool.defined.queue_max:
             pool.wait(run, now)
@@ -168,17 +172,19 @@ class PoolCore:
         cell = self._shared.cells.get(event.cell)
         if cell is None or cell.state is CellState.DYING:
             return
-        run = cell.run
-        if run is None or run.run_id != event.run_id:
-            self._break(cell, "crash", "the cell answered a run that it was not given", now)
+        run = cell.at_hand.get(event.run_id)
+        if run is None:
+            cause = "the cell answered a run that it was not given"
+            self._deaths.break_(cell, "crash", cause, now)
             return
         pool = cell.pool
         self._book.answered(run)
-        pool.answered(cell, now)
+        pool.answered(cell, run, now)
         if run.session is not None:
             self._book.drop_if_ended(run.session, now)
+        self._deaths.let_go(cell, now)
         pool.place(now)
-        if pool.is_leaving or pool.living < pool.target:
+        if pool.is_leaving or pool.is_short:
             pool.fill(now)
 
     def _cancelled(self, event: RunCancelled, now: float) -> None:
@@ -190,13 +196,13 @@ class PoolCore:
             self._book.refuse(run, "cancelled", "")
             self._wind_down(run.pool, now)
             return
-        cell.kill_at = min(cell.kill_at, now + self._shared.policy.cancel_grace_s)
-        self._shared.timers.set(cell.timer, cell.kill_at)
-        if cell.interrupted is None:
+        run.kill_at = min(run.kill_at, now + self._shared.policy.cancel_grace_s)
+        self._shared.timers.set((RUN, run.run_id), run.kill_at)
+        if run.interrupted is None:
             self._interrupt(cell, run, Verdict.CANCELLED)
 
     def _interrupt(self, cell: Cell, run: Run, verdict: Verdict) -> None:
-        cell.interrupted = verdict
+        run.interrupted = verdict
         self._shared.actions.append(InterruptRun(cell.cell, run.run_id, verdict))
 
     # --- cells -----------------------------------------------------------------------------------
@@ -230,92 +236,50 @@ class PoolCore:
         pool = cell.pool
         cell.stock = event.stock
         cell.heap_bytes = event.heap_bytes
-        match cell.state:
-            case CellState.IDLE:
-                return  # only its report has changed
-            case CellState.BUSY:
-                self._break(cell, "crash", "the cell said ready in the middle of a run", now)
-                return
-            case CellState.STARTING:
-                cell.heap_first_bytes = event.heap_bytes
-                was_careful = pool.breaker.careful
-                pool.ready(cell, now)
-                pool.place(now)
-                if was_careful or pool.is_leaving or pool.due:
-                    pool.fill(now)
-            case CellState.RESTOCKING:
-                pool.ready(cell, now)
-                pool.place(now)
-                if pool.is_leaving or pool.due:
-                    pool.fill(now)
-            case _:
-                assert_never(cell.state)
-
-    def _gone(self, event: CellGone, now: float) -> None:
-        cell = self._shared.cells.get(event.cell)
-        if cell is None:
+        if event.spent:
+            self._spent(cell, now)
             return
-        state, run = cell.state, cell.run
-        self._book.lose_sessions(cell, event.cause)
-        cell.pool.gone(cell, event.cause, now)
-        if state is not CellState.DYING:
-            if run is not None:
-                self._book.lose(run, cell.interrupted or Verdict.CRASHED, event.cause, now)
-            if not event.by_us:
-                self._blame.count(cell, state, event.cause, now, event.blamed)
-            cell.pool.place(now)
-        cell.pool.fill(now)
-        self._forget_dropped(cell.pool)
-
-    def _break(self, cell: Cell, why: str, cause: str, now: float) -> None:
-        """Kill a living cell that failed by itself."""
-        state = cell.state
-        self._kill(cell, why, Verdict.CRASHED, cause, now)
-        self._blame.count(cell, state, cause, now)
-        self._refill(cell.pool, now)
-
-    def _kill(self, cell: Cell, why: str, verdict: Verdict, cause: str, now: float) -> None:
-        """Kill a living cell; its run ends at once, not when the cell is reaped."""
-        run = cell.run
-        self._book.lose_sessions(cell, cause)
-        cell.pool.kill(cell, why, cause, now)
-        if run is not None:
-            self._book.lose(run, verdict, cause, now)
-
-    def _refill(self, pool: Pool, now: float) -> None:
+        started = cell.state is CellState.STARTING
+        if started:
+            cell.heap_first_bytes = event.heap_bytes
+        elif not cell.restocking:
+            if cell.at_hand and pool.defined.slots == 1:
+                cause = "the cell said ready in the middle of a run"
+                self._deaths.break_(cell, "crash", cause, now)
+            return  # else only its report has changed
+        was_careful = pool.breaker.careful
+        pool.ready(cell, now)
         pool.place(now)
-        pool.fill(now)
+        if (started and was_careful) or pool.is_leaving or pool.due:
+            pool.fill(now)
 
-    def _memory_seen(self, event: MemorySeen, now: float) -> None:
-        cell = self._shared.cells.get(event.cell)
-        if cell is None or cell.state is CellState.DYING:
+    def _spent(self, cell: Cell, now: float) -> None:
+        pool = cell.pool
+        if not cell.runs and not cell.at_hand:
+            # Let go as one that has served, such cells would be started without a pause.
+            self._deaths.break_(cell, "not_ready", "the cell was spent before its first run", now)
             return
-        cell.rss_bytes = event.rss_bytes
-        cap_bytes = cell.pool.defined.rss_bytes_max
-        if event.rss_bytes > cap_bytes:
-            cause = f"the cell held {event.rss_bytes} B, over its cap of {cap_bytes} B"
-            if cell.state is CellState.BUSY:
-                self._kill(cell, "memory", Verdict.MEMORY, cause, now)
-                self._refill(cell.pool, now)
-            else:
-                self._break(cell, "memory", cause, now)
-        elif cell.state is CellState.IDLE and not cell.sessions:
-            if cell.rss_first_bytes < 0:
-                cell.rss_first_bytes = event.rss_bytes
-            grown_bytes = event.rss_bytes - cell.rss_first_bytes
-            if grown_bytes > self._shared.policy.rss_growth_bytes_max:
-                cell.pool.grow_old(cell, "rss")
-                cell.pool.fill(now)
+        if cell.restocking:
+            pool.ready(cell, now)
+        if cell.state is not CellState.DYING:
+            pool.retire(cell, "spent")
+            self._deaths.let_go(cell, now)
+        self._deaths.refill(pool, now)
 
     def _session_ended(self, event: SessionEnded, now: float) -> None:
         session = self._book.sessions.get(event.session)
         if session is not None:
+            cell = session.cell
             self._book.end(event.session, now)
-            self._refill(session.pool, now)
+            if cell is not None:
+                self._deaths.let_go(cell, now)
+            self._deaths.refill(session.pool, now)
 
     # --- time ------------------------------------------------------------------------------------
     def _due(self, kind: int, number: int, now: float) -> None:
         match kind:
+            case _ if kind == RUN:
+                self._run_due(self._book.runs[number], now)
             case _ if kind == CELL:
                 self._cell_due(self._shared.cells[number], now)
             case _ if kind == QUEUE:
@@ -337,22 +301,23 @@ class PoolCore:
 
     def _cell_due(self, cell: Cell, now: float) -> None:
         policy = self._shared.policy
-        run = cell.run
-        if run is None:
-            starting = cell.state is CellState.STARTING
-            limit_s = policy.start_s if starting else policy.restock_s
-            self._break(cell, "not_ready", f"the cell was not ready within {limit_s:g} s", now)
-        elif now >= cell.kill_at:
-            verdict = cell.interrupted or Verdict.TIMEOUT
+        limit_s = policy.start_s if cell.state is CellState.STARTING else policy.restock_s
+        self._deaths.break_(cell, "not_ready", f"the cell was not ready within {limit_s:g} s", now)
+
+    def _run_due(self, run: Run, now: float) -> None:
+        cell = run.cell
+        assert cell is not None, "a run without a cell has no deadline there"
+        if now >= run.kill_at:
+            verdict = run.interrupted or Verdict.TIMEOUT
             if verdict is Verdict.TIMEOUT:
                 cause = f"killed: it ran past its {run.wall_s:g} s"
             else:
                 cause = "killed: it was cancelled and did not end"
-            self._kill(cell, verdict.value, verdict, cause, now)
-            self._refill(cell.pool, now)
+            self._deaths.kill(cell, verdict.value, verdict, cause, now, culprit=run)
+            self._deaths.refill(cell.pool, now)
         else:
             self._interrupt(cell, run, Verdict.TIMEOUT)
-            self._shared.timers.set(cell.timer, cell.kill_at)
+            self._shared.timers.set((RUN, run.run_id), run.kill_at)
 
     def _wind_down(self, pool: Pool, now: float) -> None:
         """A pool that leaves lets go of its cells once nothing waits for them."""
@@ -375,9 +340,8 @@ class PoolCore:
     def _drain_due(self, now: float) -> None:
         if self._drained:
             for cell in list(self._shared.cells.values()):
-                cell.pool.gone(
-                    cell, "", now
-                )  # killed, and never reaped: nobody waits for it any more
+                # Killed, and never reaped: nobody waits for it any more.
+                cell.pool.gone(cell, "", now)
             return
         self._drained = True
         for run in reversed(list(self._book.runs.values())):
@@ -386,7 +350,7 @@ class PoolCore:
         for cell in list(self._shared.cells.values()):
             if cell.state is not CellState.DYING:
                 cause = "killed: the supervisor was closed"
-                self._kill(cell, "drained", Verdict.CANCELLED, cause, now)
+                self._deaths.kill(cell, "drained", Verdict.CANCELLED, cause, now)
         self._shared.timers.set((DRAIN, 0), now + self._shared.policy.close_s)
 
     def _taken(self, now: float) -> list[Action]:

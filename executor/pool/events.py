@@ -19,6 +19,8 @@ class PoolDefined(NamedTuple):
     `cells_max` cells run guests at the same time; `spares` more are kept ready to take the place
     of one that dies. `queue_max` runs may wait. A cell above `rss_bytes_max` is killed. The cells
     of a pool `on_demand` are started when runs wait for them, and all of them let go when idle.
+    A cell has `slots` runs at hand at most. One of `single_use` serves one run, or the runs of one
+    session, and is then killed.
     """
 
     pool: int
@@ -27,6 +29,8 @@ class PoolDefined(NamedTuple):
     queue_max: int
     rss_bytes_max: int = BYTES_MAX
     on_demand: bool = False
+    single_use: bool = False
+    slots: int = 1
 
 
 class PoolDropped(NamedTuple):
@@ -57,11 +61,15 @@ class RunCancelled(NamedTuple):
 
 
 class CellReady(NamedTuple):
-    """The cell said that it waits for a run."""
+    """The cell said that it waits for a run: for the first time, or once more after each answer.
+
+    `spent`: it must serve nothing more.
+    """
 
     cell: int
     stock: int
     heap_bytes: int
+    spent: bool = False
 
 
 class RunEnded(NamedTuple):

@@ -20,8 +20,8 @@ class CellState(enum.Enum):
 
     STARTING = "starting"
     IDLE = "idle"
-    BUSY = "busy"
-    RESTOCKING = "restocking"  # has answered a run and is not yet ready for another
+    BUSY = "busy"  # has a run at hand; one of several slots may take another
+    RESTOCKING = "restocking"  # has answered its runs and not yet said ready after each
     DYING = "dying"  # killed by us, not yet reaped
 
 
@@ -42,6 +42,9 @@ class Run:
     #: The cell that has it; None while it waits.
     cell: Cell | None = None
     started_at: float = 0.0
+    #: When it is killed, and the verdict it was asked to end with.
+    kill_at: float = 0.0
+    interrupted: Verdict | None = None
 
 
 @mutable
@@ -49,7 +52,7 @@ class Session:
     """A session from its first run until the host ends it.
 
     opening  `cell` is None: its oldest queued run waits for a cell with room
-    kept     `cell` has its sandbox, and runs its runs alone
+    kept     `cell` has its sandbox, and runs its runs one after another
     lost     the cell is gone; only the fact is kept, for the host's next run
     """
 
@@ -60,7 +63,11 @@ class Session:
     lost: str = ""
     #: The host ended it while a run of it was at hand: dropped after that run.
     ending: bool = False
+    #: Its run at hand.
+    run: Run | None = None
     queued: OrderedDict[int, Run] = field(default_factory=OrderedDict)
+    #: Its queued runs in their order once it is kept; made with the first of them.
+    lane: Lane | None = None
 
 
 @mutable
@@ -74,17 +81,20 @@ class Cell:
     attempt: int
     timer: Key
     state: CellState = CellState.STARTING
-    run: Run | None = None
+    at_hand: dict[int, Run] = field(default_factory=dict)
+    #: Slots whose run it has answered, and that it has not given back.
+    restocking: int = 0
     #: Whose run it had last; None if it has had none.
     tenant: str | None = None
-    #: When its run is killed, and the verdict it was asked to end with.
-    kill_at: float = 0.0
-    interrupted: Verdict | None = None
     sessions: dict[int, Session] = field(default_factory=dict)
-    #: Runs of its sessions; made with its first session.
-    lane: Lane | None = None
+    #: Of those, the ones with queued runs.
+    waited_for: dict[Session, None] = field(default_factory=dict)
     #: Why it is to be replaced; "" if it is not.
     due: str = ""
+    #: It takes no more runs, and goes when it has none at hand.
+    retired: bool = False
+    #: It is on its pool's shelf.
+    shelved: bool = False
     runs: int = 0
     stock: int = 0
     idle_since: float = 0.0
@@ -93,38 +103,48 @@ class Cell:
     rss_first_bytes: int = -1
     rss_bytes: int = 0
 
+    @property
+    def taken(self) -> int:
+        """Slots that a run has, or had until the cell says ready."""
+        return len(self.at_hand) + self.restocking
+
 
 #: A cell that answered a run this long ago has filled up its stock: 2 ms for each sandbox.
 REFILL_S = 0.004
 
 
 class Shelf:
-    """The idle cells of a pool, so that the best one for a run is at hand.
+    """The cells of a pool that may take a run of anybody, so that the best one is at hand.
 
-    Last in, first out, among cells that keep equally many sessions: caches stay warm, and what is
-    not needed stays idle long enough to be let go. But a cell that has just answered makes a new
-    sandbox, which takes some milliseconds, so while it does the one idle for longest is better.
+    Those that keep and run the least come first. Last in, first out, among equals: caches stay
+    warm, and what is not needed stays idle long enough to be let go. But a cell that has just
+    answered makes a new sandbox, which takes some milliseconds, so while it does the one idle for
+    longest is better.
     """
 
-    __slots__ = ("_due", "_rows", "count")
+    __slots__ = ("_due", "_rows", "_sessions_max", "count")
 
-    def __init__(self, sessions_per_cell: int) -> None:
-        self._rows: list[dict[Cell, None]] = [{} for _ in range(sessions_per_cell + 1)]
+    def __init__(self, sessions_max: int, slots: int = 1) -> None:
+        #: By what each cell has: its sessions and its taken slots.
+        self._rows: list[dict[Cell, None]] = [{} for _ in range(sessions_max + slots)]
         self._due: dict[Cell, None] = {}
+        self._sessions_max = sessions_max
         self.count = 0
 
     def put(self, cell: Cell) -> None:
-        """Add an idle cell."""
+        """Add a cell."""
         self._row(cell)[cell] = None
+        cell.shelved = True
         self.count += 1
 
     def take(self, cell: Cell) -> None:
-        """Remove it. Before its sessions or `due` change, for they say where it stands."""
+        """Remove it. Before what it has or `due` changes, for they say where it stands."""
         del self._row(cell)[cell]
+        cell.shelved = False
         self.count -= 1
 
     def any(self, now: float) -> Cell | None:
-        """Return the cell for a run of no session: it keeps few, and stays if possible."""
+        """Return the cell for a run of no session: it has little, and stays if possible."""
         for row in self._rows:
             if row:
                 newest = next(reversed(row))
@@ -134,18 +154,24 @@ class Shelf:
         return next(reversed(self._due), None)
 
     def roomy(self) -> Cell | None:
-        """Return the cell for a new session, None if no idle cell has room."""
-        for row in self._rows[:-1]:
+        """Return the cell for a new session, None if no cell here has room."""
+        most = self._sessions_max
+        for row in self._rows[:most]:
             if row:
                 return next(reversed(row))
+        if len(self._rows) > most + 1:  # beyond, a cell has room if some of what it has are runs
+            for row in self._rows[most:]:
+                for cell in row:
+                    if len(cell.sessions) < most:
+                        return cell
         return None
 
     def longest(self) -> Cell | None:
-        """Return the cell without sessions that has been idle for longest."""
+        """Return the cell that has been idle, and without sessions, for longest."""
         return next(iter(self._rows[0]), None)
 
     def __contains__(self, cell: Cell) -> bool:
-        return cell in self._row(cell)
+        return cell.shelved and cell in self._row(cell)
 
     def _row(self, cell: Cell) -> dict[Cell, None]:
-        return self._due if cell.due else self._rows[len(cell.sessions)]
+        return self._due if cell.due else self._rows[len(cell.sessions) + cell.taken]

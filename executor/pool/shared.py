@@ -10,7 +10,7 @@ from executor.restart import Jitter
 from protocol.structs import field, mutable
 
 # Kinds of timers: the first item of a key; the second is the id behind it.
-CELL, QUEUE, RESTART, SHRINK, AGE, TENANT, DRAIN = range(7)
+CELL, QUEUE, RESTART, SHRINK, AGE, TENANT, DRAIN, RUN = range(8)
 
 
 @mutable

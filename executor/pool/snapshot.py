@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from executor.pool.parts import Cell, CellState
 from executor.pool.pool import Pool
@@ -12,6 +13,24 @@ from executor.pool.shared import Shared
 
 #: Tenants listed at most, those with the longest queues first: a snapshot stays small.
 TENANTS_MAX = 1_000
+
+
+class Load(NamedTuple):
+    """How busy all pools are: cells of the largest one, those that run guests, runs that wait."""
+
+    cells: int
+    busy: int
+    queued: int
+
+
+def load(pools: Iterable[Pool]) -> Load:
+    """Return how busy they are. Costs time in proportion to their number."""
+    cells = busy = queued = 0
+    for pool in pools:
+        cells = max(cells, pool.defined.cells_max)
+        busy += pool.running
+        queued += pool.queued_count
+    return Load(cells, busy, queued)
 
 
 def take(
@@ -34,6 +53,7 @@ def _pool(pool: Pool, now: float) -> dict[str, object]:
         "pool": pool.defined.pool,
         "cells_max": pool.defined.cells_max,
         "spares": pool.defined.spares,
+        "slots": pool.defined.slots,
         "queue_max": pool.defined.queue_max,
         "cells_wanted": pool.target,
         "cells_by_state": {state.value: states[state] for state in CellState},
@@ -67,7 +87,8 @@ def _cell(cell: Cell, now: float) -> dict[str, object]:
     return {
         "cell": cell.cell,
         "state": cell.state.value,
-        "run_id": cell.run.run_id if cell.run is not None else 0,
+        "run_id": next(iter(cell.at_hand), 0),
+        "at_hand": len(cell.at_hand),
         "age_s": now - cell.spawned_at,
         "runs": cell.runs,
         "sessions": len(cell.sessions),

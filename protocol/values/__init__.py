@@ -10,7 +10,7 @@ timedelta, timezone, ZoneInfo by key, Decimal, Fraction, UUID. These arrive as s
     a path         the pure path of its system: a name, not a grant
     an enum        `Member(enum, name)`, or the member if the decoder has the class
     a dataclass    `Record` with its fields, or an instance if the decoder has the class
-    a memoryview   a view of a copy, which cannot be written to
+    a memoryview   a view that cannot be written to: of a copy, or of what nobody can write to
 
 All else is refused with the way to it, subclasses of builtin types included. So is what has no
 bounded cost on the other side: a Decimal of over 10,000 digits or an exponent over 100,000, a
@@ -23,8 +23,9 @@ is ever unpickled, unmarshalled or evaluated.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from protocol.errors import BudgetExceeded
 from protocol.values import plain, shape
@@ -33,7 +34,16 @@ from protocol.values.parts import Budget, Buffer, Encoded, buffer_bytes
 if TYPE_CHECKING:
     from protocol.values.records import Member, Record, class_name_of
 
-__all__ = ["Budget", "Encoded", "Member", "Record", "class_name_of", "decode", "encode"]
+__all__ = [
+    "Budget",
+    "Encoded",
+    "Member",
+    "Record",
+    "carry_as_view",
+    "class_name_of",
+    "decode",
+    "encode",
+]
 
 _NO_CLASSES: Mapping[str, type] = {}
 
@@ -52,9 +62,7 @@ def encode(value: object, *, root: str = "value", budget: Budget = Budget()) -> 
     """
     dumped = plain.dump(value)
     if dumped is None:
-        from protocol.values import table
-
-        encoded = table.encode(value, root, budget)
+        encoded: Encoded = _graph_form().encode(value, root, budget)
         nodes = shape.count_nodes(encoded.body, budget.nodes_max)
     else:
         body, nodes = dumped
@@ -93,11 +101,17 @@ def decode(
     _check_size(body, buffers, root, budget)
     _check_nodes(shape.count_nodes(body, budget.nodes_max), root, budget)
     if body.startswith(plain.TABLE_MARK):
-        from protocol.values import table
-
-        return table.decode(body, buffers, root, budget, classes)
+        decoded: object = _graph_form().decode(body, buffers, root, budget, classes)
+        return decoded
     _check_depth(body, root, min(budget.depth_max, plain.PLAIN_DEPTH_MAX))
     return plain.parse(body)
+
+
+def carry_as_view(cls: type) -> None:
+    """Have instances of a class cross as a memoryview: that of bytes which they have as `view`."""
+    from protocol.values import refusing
+
+    refusing.VIEWED.add(cls)
 
 
 def __getattr__(name: str) -> object:
@@ -109,9 +123,17 @@ def __getattr__(name: str) -> object:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+@functools.cache
+def _graph_form() -> Any:
+    """Return the module of it; imported once, as later our names may lead to modules of a guest."""
+    from protocol.values import table
+
+    return table
+
+
 def import_all() -> None:
     """Import what is otherwise imported at the first value that is not plain."""
-    from protocol.values import table  # noqa: F401 - for the import alone
+    _graph_form()
 
 
 # --- budgets -------------------------------------------------------------------------------------

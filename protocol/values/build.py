@@ -60,7 +60,7 @@ class Builder:
             "view": lambda row: memoryview(text_to_bytes(row[1])),
             "bytes@": lambda row: _as_bytes(self._buffer(row)),
             "bytearray@": lambda row: bytearray(self._buffer(row)),
-            "view@": lambda row: memoryview(_as_bytes(self._buffer(row))),
+            "view@": lambda row: _as_view(self._buffer(row)),
         }
 
     def build(self) -> object:
@@ -192,6 +192,12 @@ def check_collisions(keys: list[object]) -> None:
 
 def _as_bytes(buffer: Buffer) -> bytes:
     return buffer if type(buffer) is bytes else bytes(buffer)
+
+
+def _as_view(buffer: Buffer) -> memoryview:
+    if isinstance(buffer, memoryview) and buffer.readonly:
+        return buffer
+    return memoryview(_as_bytes(buffer))
 
 
 def _call(cls: type, fields: dict[str, object]) -> object:

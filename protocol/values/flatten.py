@@ -17,7 +17,7 @@ from protocol.values.leaves import bytes_to_text, take_apart
 from protocol.values.parts import Buffer
 from protocol.values.plain import SCALARS, is_short_int
 from protocol.values.records import Record, RecordClass, record_class
-from protocol.values.refusing import BYTES, CONTAINERS, Refused, is_shell, parts_of
+from protocol.values.refusing import BYTES, CONTAINERS, VIEWED, Refused, is_shell, parts_of
 
 #: Bytes-likes from this size on travel out of band, uncopied.
 OUT_OF_BAND_BYTES: Final = 64 << 10
@@ -175,6 +175,8 @@ class Flattener:
             return [op, dict(zip(part, items, strict=True))]
         if cls in BYTES:
             return self._bytes_row(part)
+        if cls in VIEWED:
+            return self._bytes_row(part.view)
         apart = take_apart(part)
         if apart is not None:
             return [apart[0], *self._items(parts)]

@@ -24,6 +24,8 @@ CONTAINERS: Final[dict[type, str]] = {
     frozenset: "frozenset",
 }
 BYTES: Final[dict[type, str]] = {bytes: "bytes", bytearray: "bytearray", memoryview: "view"}
+#: Types whose instances cross as the view of bytes that they have: see `carry_as_view`.
+VIEWED: Final[set[type]] = set()
 _HINTS: Final = (
     (dict, "dict(x)"),
     (list, "list(x)"),
@@ -66,6 +68,8 @@ def parts_of(part: Any) -> list[object]:
     if cls in BYTES:
         if cls is memoryview:
             _check_view(part)
+        return []
+    if cls in VIEWED:
         return []
     try:
         apart = take_apart(part)

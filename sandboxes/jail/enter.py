@@ -52,7 +52,8 @@ class Surroundings:
     Args:
         kept: descriptors that stay open.
         parent: pid of the process that forked this one, as that process knows it.
-        trees: mounts that were made for this cell, as descriptors with their targets.
+        trees: mounts that were made for this cell, or for this zygote's root, as descriptors with
+            their targets.
         mounts: where to make the mounts of the plan; closed by the step that uses them.
         become_first: forks, and returns in the new process.
         keep_host_mounts: opens what `mounts` holds in the cells, and moves on into a new namespace.
@@ -112,10 +113,12 @@ def _carry_out(step: s.Step, around: Surroundings) -> None:
             assert around.keep_host_mounts is not None
             around.keep_host_mounts()
         case s.EmptyRoot(binds):
-            trees = tuple((root.open_tree(b.source, writable=b.writable), b.target) for b in binds)
+            trees = around.trees or tuple(
+                (root.open_tree(b.source, writable=b.writable), b.target) for b in binds
+            )
             root.enter_empty(ROOT_PLACE, trees)
-        case s.OwnRoot(binds, scratch_bytes):
-            _own_root(binds, scratch_bytes, around)
+        case s.OwnRoot():
+            _own_root(step, around)
         case s.LeaveUsers():
             namespaces.leave_user_namespace()
         case s.LimitResources(resources):
@@ -142,8 +145,8 @@ def _carry_out(step: s.Step, around: Surroundings) -> None:
             assert_never(step)
 
 
-def _own_root(binds: tuple[root.Bind, ...], scratch_bytes: int, around: Surroundings) -> None:
-    trees = around.trees
+def _own_root(step: s.OwnRoot, around: Surroundings) -> None:
+    trees, binds = around.trees, step.binds
     if binds and not trees:
         if around.mounts is None:
             raise OSError(1, "this zygote was started without a view of the host's files")
@@ -151,7 +154,9 @@ def _own_root(binds: tuple[root.Bind, ...], scratch_bytes: int, around: Surround
     if around.mounts is not None:
         os.close(around.mounts.host)
         os.close(around.mounts.own)
-    root.enter_own(trees, s.SCRATCH, scratch_bytes)
+    # The zygote's root has them, read-only, whoever may see where they lie on the host.
+    libraries = ((root.open_tree(path, writable=False), path) for path in step.libraries)
+    root.enter_own((*libraries, *trees), s.SCRATCH, step.scratch_bytes)
 
 
 def install_filter(kind: Kind, files: Files) -> None:

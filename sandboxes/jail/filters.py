@@ -16,7 +16,7 @@ from typing import Literal
 from protocol.structs import frozen
 
 type Kind = Literal["wasm", "native"]
-type Files = Literal["none", "read", "write"]
+type Files = Literal["none", "read", "write", "own"]
 
 
 @frozen
@@ -103,12 +103,14 @@ _CORE = """
 """
 _FILES_READ = """
     openat openat2 newfstatat statx getdents64 readlink readlinkat pread64 fstatfs
-    getcwd faccessat faccessat2 fadvise64 stat lstat open
+    getcwd access faccessat faccessat2 fadvise64 stat lstat open
 """
 _FILES_WRITE = """
     pwrite64 pwritev2 ftruncate fallocate fsync fdatasync mkdirat unlinkat renameat renameat2 linkat
-    symlinkat utimensat mkdir unlink rmdir rename
+    symlinkat mkdir unlink rmdir rename link symlink
 """
+#: What changes files of others, too, by their paths alone: where a cell's root holds none.
+_FILES_OWN = "utimensat utime utimes"
 #: What fails softly in every cell: the C library and Python come upon these without ill will.
 _REFUSED = {
     "clone3": errno.ENOSYS,  # glibc falls back to clone, whose flags can be read by a filter
@@ -122,42 +124,62 @@ _REFUSED = {
 }
 #: What native guests try in earnest: they get a PermissionError, and not the end of their cell.
 _REFUSED_NATIVE = """
-    socket connect bind listen accept sendmsg recvmsg fork vfork execve execveat kill tkill pipe2
-    pipe wait4 waitid ptrace chdir fchdir mkdir unlink rmdir rename chmod chown truncate
-    memfd_create mkdirat unlinkat renameat renameat2 linkat symlinkat utimensat fchmodat fchownat
-    ftruncate pwrite64 setuid setgid setsid unshare setns mount umount2 dup dup3 sync
+    socket connect bind listen accept accept4 sendmsg recvmsg fork vfork execve execveat kill tkill
+    pipe pipe2 wait4 waitid ptrace mkdir unlink rmdir rename chmod chown truncate creat
+    memfd_create mkdirat unlinkat renameat renameat2 linkat symlinkat fchmodat fchownat
+    fchmod mknod mknodat lchown link symlink ftruncate pwrite64 setuid setgid setsid
+    unshare setns mount umount2 sync
+    statfs splice sendfile copy_file_range inotify_init1 timerfd_create mincore
+    mlock mlockall msync shmget semget msgget process_vm_readv pidfd_open sched_setscheduler
 """
+#: What native guests may do beyond what our own code needs; none of it reaches out of the cell.
+_ALLOWED_NATIVE = """
+    dup dup2 dup3 alarm pause time preadv pread64
+    getpgrp getpgid getsid getgroups getresuid getresgid
+    sched_getparam sched_getscheduler sched_get_priority_max sched_get_priority_min
+"""
+#: Where the cell has a file system: its own working directory.
+_ALLOWED_NATIVE_WITH_FILES = "chdir fchdir"
+#: RLIMIT_CPU and RLIMIT_DATA, which a cell narrows for each run: without privileges, never beyond
+#: the hard limits of its jail.
+_OWN_LIMITS = (0, 2)
+#: `shutil` takes these for "there are none here", as on a file system without.
+_NO_ATTRIBUTES = "listxattr llistxattr flistxattr getxattr lgetxattr fgetxattr setxattr removexattr"
 
 
-def _rules() -> tuple[Rule, ...]:
-    return (
-        # Shared and downward-growing mappings are not counted by RLIMIT_DATA, huge pages come
-        # from a pool of the machine's; machine code comes from what was loaded before the jail.
-        Rule(
-            "mmap",
-            (Without(2, _PROT_EXEC), Without(3, _MAP_SHARED | _MAP_GROWSDOWN | _MAP_HUGETLB)),
-        ),
-        Rule("mprotect", (Without(2, _PROT_EXEC),)),
-        Rule("clone", (OneOf(0, (PTHREAD_FLAGS,)),)),
-        Rule("tgkill", (OwnProcess(0),)),
-        Rule(
-            "fcntl",
-            (OneOf(1, _FCNTL_COMMANDS),),
-        ),
-        Rule("ioctl", (OneOf(1, (_FIONREAD, _FIONBIO, _FIOCLEX)),), errno.ENOTTY),
-        # A datagram socket could be sent from to any path or abstract name: streams only, and no
-        # destination.
-        Rule(
-            "socketpair",
-            (OneOf(0, (_AF_UNIX,)), Masked(1, _SOCK_TYPE_MASK, _SOCK_STREAM)),
-        ),
-        Rule("sendto", (Zero(4),)),
-        Rule("prctl", (OneOf(0, (_PR_SET_NAME, _PR_GET_NAME, _PR_SET_VMA)),)),
-        Rule("prlimit64", (OneOf(0, (0,)), Zero(2))),
-        # Our own niceness alone: without capabilities it only goes up.
-        Rule("getpriority", (OneOf(0, (0,)), OneOf(1, (0,)))),
-        Rule("setpriority", (OneOf(0, (0,)), OneOf(1, (0,)))),
-    )
+def _rules(kind: Kind) -> tuple[Rule, ...]:
+    return _RULES + (_NATIVE_RULES if kind == "native" else ())
+
+
+_NATIVE_RULES = (Rule("setrlimit", (OneOf(0, _OWN_LIMITS),)),)
+_RULES = (
+    # Shared and downward-growing mappings are not counted by RLIMIT_DATA, huge pages come
+    # from a pool of the machine's; machine code comes from what was loaded before the jail.
+    Rule(
+        "mmap",
+        (Without(2, _PROT_EXEC), Without(3, _MAP_SHARED | _MAP_GROWSDOWN | _MAP_HUGETLB)),
+    ),
+    Rule("mprotect", (Without(2, _PROT_EXEC),)),
+    Rule("clone", (OneOf(0, (PTHREAD_FLAGS,)),)),
+    Rule("tgkill", (OwnProcess(0),)),
+    Rule(
+        "fcntl",
+        (OneOf(1, _FCNTL_COMMANDS),),
+    ),
+    Rule("ioctl", (OneOf(1, (_FIONREAD, _FIONBIO, _FIOCLEX)),), errno.ENOTTY),
+    # A datagram socket could be sent from to any path or abstract name: streams only, and no
+    # destination.
+    Rule(
+        "socketpair",
+        (OneOf(0, (_AF_UNIX,)), Masked(1, _SOCK_TYPE_MASK, _SOCK_STREAM)),
+    ),
+    Rule("sendto", (Zero(4),)),
+    Rule("prctl", (OneOf(0, (_PR_SET_NAME, _PR_GET_NAME, _PR_SET_VMA)),)),
+    Rule("prlimit64", (OneOf(0, (0,)), Zero(2))),
+    # Our own niceness alone: without capabilities it only goes up.
+    Rule("getpriority", (OneOf(0, (0,)), OneOf(1, (0,)))),
+    Rule("setpriority", (OneOf(0, (0,)), OneOf(1, (0,)))),
+)
 
 
 def filter_for(kind: Kind, files: Files) -> Filter:
@@ -165,8 +187,8 @@ def filter_for(kind: Kind, files: Files) -> Filter:
 
     Args:
         kind: "wasm" or "native" (processes and interpreters).
-        files: "none" refuses all calls about paths; "read" and "write" leave to the root and to
-            Landlock which paths exist.
+        files: "none" refuses all calls about paths; the others leave to the root and to Landlock
+            which paths exist. "own" is "write" for a cell whose root holds nothing of the host's.
     """
     allowed = set(_CORE.split())
     refused = dict(_REFUSED)
@@ -175,11 +197,19 @@ def filter_for(kind: Kind, files: Files) -> Filter:
         refused |= dict.fromkeys(reading, errno.EACCES)
     else:
         allowed |= set(reading)
-    if files == "write":
+    if files in ("write", "own"):
         allowed |= set(writing)
+    if files == "own":
+        allowed |= set(_FILES_OWN.split())
+    elif files == "write" or kind == "native":
+        refused |= dict.fromkeys(_FILES_OWN.split(), errno.EPERM)
     if kind == "native":
+        allowed |= set(_ALLOWED_NATIVE.split())
+        if files != "none":
+            allowed |= set(_ALLOWED_NATIVE_WITH_FILES.split())
         refused |= dict.fromkeys(_REFUSED_NATIVE.split(), errno.EPERM)
-    rules = _rules()
+        refused |= dict.fromkeys(_NO_ATTRIBUTES.split(), errno.ENOTSUP)
+    rules = _rules(kind)
     for name in allowed | {rule.call for rule in rules}:
         refused.pop(name, None)
     return Filter(frozenset(allowed), rules, tuple(sorted(refused.items())))

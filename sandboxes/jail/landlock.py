@@ -38,10 +38,14 @@ ABI_TCP, ABI_SCOPES = 4, 6
 
 @frozen
 class PathRule:
-    """What stays possible beneath `path`."""
+    """What stays possible beneath `path`.
+
+    `optional`: where the cell's user cannot get at it, there is nothing to leave possible.
+    """
 
     path: str
     writable: bool = False
+    optional: bool = False
 
 
 def abi() -> int:
@@ -56,7 +60,8 @@ def restrict(rules: tuple[PathRule, ...] = ()) -> None:
     """Deny this thread everything Landlock knows, but for `rules`.
 
     Raises:
-        OSError: no Landlock here, no-new-privileges is not set, or a path does not exist.
+        OSError: no Landlock here, no-new-privileges is not set, or a path that is not optional
+            cannot be had.
     """
     version = abi()
     files = _FS_OF_ABI.get(version, _FS_NEWEST)
@@ -77,7 +82,12 @@ def restrict(rules: tuple[PathRule, ...] = ()) -> None:
 
 def _allow(ruleset: int, rule: PathRule, handled: int) -> None:
     rights = (WRITE if rule.writable else READ) & handled
-    descriptor = os.open(rule.path, os.O_PATH | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(rule.path, os.O_PATH | os.O_CLOEXEC)
+    except PermissionError:
+        if rule.optional:
+            return
+        raise
     try:
         if not os.path.isdir(rule.path):
             rights &= _FILE_RIGHTS

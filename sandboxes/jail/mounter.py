@@ -24,7 +24,7 @@ from sandboxes.jail.namespaces import Namespace
 from sandboxes.jail.parent_death import die_with_parent
 
 _REQUEST_BYTES_MAX = 1 << 20
-_TREES_MAX = 32
+_TREES_MAX = 200
 _IDS_MAX = 2**32 - 1
 _ANSWER_S = 10.0
 _CAP_DAC_READ_SEARCH, _CAP_SYS_ADMIN = 2, 21

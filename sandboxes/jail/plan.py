@@ -61,7 +61,7 @@ class Jail:
         kind: of sandbox.
         strength: "full", or "light" where user namespaces are not to be had.
         uid: whom a root zygote becomes; 0 if the zygote is no root to begin with.
-        libraries: directories that every cell may read.
+        libraries: directories that every cell may read; none lies in another.
         host_files: cells may be given mounts; otherwise not even the zygote can make one.
         without: walls left out, for tests and audits.
 
@@ -108,7 +108,7 @@ class CellWish:
     def files(self, jail: Jail) -> Files:
         """Return which calls about files such a cell needs."""
         if self.writable_tmpfs_bytes or any(bind.writable for bind in self.binds):
-            return "write"
+            return "own" if jail.has(Wall.ROOT) else "write"
         return "read" if self.binds or jail.libraries else "none"
 
 
@@ -167,7 +167,7 @@ def cell_plan(jail: Jail, wish: CellWish) -> tuple[Step, ...]:
             raise ValueError("in the light jail a mount keeps its path")
     steps: list[Step] = [KeepDescriptors(), NewGroup()]
     if wish.binds or wish.writable_tmpfs_bytes:
-        steps.append(OwnRoot(wish.binds, wish.writable_tmpfs_bytes))
+        steps.append(OwnRoot(wish.binds, wish.writable_tmpfs_bytes, jail.libraries))
     resources = wish.resources
     if not jail.has(Wall.OWN_USERS):
         # The count would be that of all the user's threads on this machine: no limit of a cell's.
@@ -193,7 +193,7 @@ def _stands(step: Step, jail: Jail) -> bool:
 
 
 def _path_rules(jail: Jail, wish: CellWish) -> tuple[PathRule, ...]:
-    rules = [PathRule(path) for path in jail.libraries]
+    rules = [PathRule(path, optional=True) for path in jail.libraries]
     rules += [PathRule(bind.target, bind.writable) for bind in wish.binds]
     if wish.writable_tmpfs_bytes:
         rules.append(PathRule(SCRATCH, writable=True))

@@ -1,7 +1,8 @@
 """Wall: a cell's file system is an empty, read-only one of its own.
 
-Two roots are made. The zygote's holds nothing (or the native cells' standard library) and is shared
-by all cells forked from it. A cell with mounts or a scratch directory gets another one for itself.
+Two roots are made. The zygote's holds nothing (or the native cells' libraries) and is shared by all
+cells forked from it. A cell with mounts or a scratch directory gets another for itself, with the
+same libraries.
 
 What is mounted travels as a *tree*: a descriptor of a detached copy of a mount, made where the
 host's files can be seen and attached where they cannot.
@@ -32,6 +33,8 @@ _ATTRIBUTES = struct.Struct("<QQQQ")
 
 #: A directory in the zygote's root on which a cell builds its own.
 NEXT_ROOT = "/next"
+#: Where a guest finds its working directory.
+WORK = "/work"
 #: The root itself holds directories to mount on, nothing else.
 _ROOT_BYTES, _ROOT_FILES = 256 << 10, 1_024
 #: Files and directories in a scratch directory, for each MiB of it and at least.
@@ -107,6 +110,8 @@ def enter_own(trees: tuple[tuple[int, str], ...], scratch: str, scratch_bytes: i
             # A tmpfs counts whole pages, and its own directory takes one.
             options = f"size={scratch_bytes},nr_inodes={files},mode=700"
             _mount("scratch", where, "tmpfs", _HARMLESS, options)
+            # Leads to what a guest's cell makes there: its working directory.
+            os.symlink(f"{scratch}{WORK}", _beneath(WORK))
 
 
 @contextlib.contextmanager

@@ -140,10 +140,14 @@ class EmptyRoot:
 
 @frozen
 class OwnRoot:
-    """Exchange the zygote's root for one with this cell's mounts and scratch directory."""
+    """Exchange the zygote's root for one with this cell's mounts and scratch directory.
+
+    `libraries` are directories that the zygote's root has, and the cell's is to have.
+    """
 
     binds: tuple[Bind, ...]
     scratch_bytes: int
+    libraries: tuple[str, ...] = ()
     wall = Wall.ROOT
     because = "while the cell still has capabilities over the zygote's namespaces"
 

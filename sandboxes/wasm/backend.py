@@ -10,10 +10,10 @@ from typing import Final
 from protocol.messages import Run, Setup
 from sandboxes.base import Order, Sandbox
 from sandboxes.errors import ImageError
+from sandboxes.meters import Meters
 from sandboxes.wasm import binding, program
 from sandboxes.wasm.component import Component
 from sandboxes.wasm.engine import Engine, Settings
-from sandboxes.wasm.meters import Meters
 from sandboxes.wasm.program import Program, ProgramSandbox
 from sandboxes.wasm.python import PythonSandbox
 
@@ -30,14 +30,16 @@ class Loaded:
 
     __slots__ = ("engine", "export", "floor_bytes", "image", "image_path", "programs")
 
-    def __init__(self, image_path: str, *, fuel: bool, programs: Sequence[str] = ()) -> None:
+    def __init__(
+        self, image_path: str, settings: Settings, *, programs: Sequence[str] = ()
+    ) -> None:
         """Load wasmtime, make the engine and load the image.
 
         Raises:
             ImageError: wasmtime, the image or a program cannot be loaded; the text names the fix.
         """
         self.image_path = image_path
-        self.engine = Engine(binding.load(), Settings(fuel=fuel))
+        self.engine = Engine(binding.load(), settings)
         self.image = Component(self.engine, image_path, with_host=True)
         export = self.image.export(_RUN)
         if export is None:
@@ -95,6 +97,11 @@ class WasmBackend:
         """Return the private memory this process holds."""
         return self._meters.resident_bytes()
 
+    @property
+    def is_spent(self) -> bool:
+        """False: nothing of a guest's outlives its sandbox."""
+        return False
+
     def _program(self, path: str) -> Program:
         if path in self._loaded.programs:
             return self._loaded.programs[path]
@@ -121,13 +128,13 @@ class WasmBackend:
 _preloaded: list[Loaded] = []
 
 
-def preload(image_path: str, *, fuel: bool, programs: Sequence[str] = ()) -> None:
+def preload(image_path: str, settings: Settings, *, programs: Sequence[str] = ()) -> None:
     """Load an image for the cells that will be forked from this process.
 
     Raises:
         ImageError: wasmtime, the image or a program cannot be loaded.
     """
-    _preloaded[:] = [Loaded(image_path, fuel=fuel, programs=programs)]
+    _preloaded[:] = [Loaded(image_path, settings, programs=programs)]
 
 
 def load(setup: Setup, meters: Meters | None = None) -> WasmBackend:
@@ -136,10 +143,10 @@ def load(setup: Setup, meters: Meters | None = None) -> WasmBackend:
     Raises:
         ImageError: wasmtime or the image cannot be loaded.
     """
+    settings = Settings(fuel=setup.fuel, epoch=setup.interrupt == "epoch")
     for loaded in _preloaded:
-        fits = loaded.engine.settings.fuel == setup.fuel
-        if loaded.image_path == setup.image_path and fits:
+        if loaded.image_path == setup.image_path and loaded.engine.settings == settings:
             break
     else:
-        loaded = Loaded(setup.image_path, fuel=setup.fuel)
+        loaded = Loaded(setup.image_path, settings)
     return WasmBackend(setup, loaded, meters or Meters())

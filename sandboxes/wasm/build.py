@@ -1,7 +1,10 @@
 """The processes that build a guest and compile Wasm. Run by `sandboxes.wasm.image`, not imported.
 
     build.py componentize WORK OUTPUT        WORK/plan.json says what to pack
-    build.py compile INPUT OUTPUT KIND FUEL  KIND is module or component; FUEL 0 or 1
+    build.py compile INPUT OUTPUT KIND FUEL-EPOCH
+                                             KIND is module or component; 01 counts no fuel
+    build.py fetch-binaryen TOOLS            into the empty directory TOOLS
+    build.py merge INPUT OUTPUT TOOLS        optimises a guest
 
 Rule 1: compilers start threads, keep their memory and abort on what they dislike, so none runs in
         the host. A process of this file does one thing and exits.
@@ -86,8 +89,8 @@ def lay_out(directory: str) -> None:
                 stream.write(text)
 
 
-def compile_(source: str, output: str, kind: str, fuel: bool) -> None:
-    """Compile a component or a module, in its binary or its text form."""
+def compile_(source: str, output: str, kind: str, *, fuel: bool = False, epoch: bool = True) -> str:
+    """Compile a component or a module, in its binary or its text form; return which it is."""
     from sandboxes.wasm.binding import load
     from sandboxes.wasm.engine import WASM_MAGIC, Engine, Settings
 
@@ -96,12 +99,26 @@ def compile_(source: str, output: str, kind: str, fuel: bool) -> None:
     if not wasm.startswith(WASM_MAGIC):
         wasm = _from_text(wasm)
         kind = kind_of(wasm)
-    engine = Engine(load(), Settings(fuel=fuel))
+    engine = Engine(load(), Settings(fuel=fuel, epoch=epoch))
     code = engine.compile(wasm, component=kind == "component")
     with open(output, "wb") as stream:
         stream.write(code)
     engine.close()
-    sys.stdout.write(kind)
+    return kind
+
+
+def merge(source: str, output: str, tools: str) -> None:
+    """Make a guest's objects immortal, merge its modules, and optimise them."""
+    from sandboxes.wasm.merging import build, immortal, survey
+
+    code = f"{tools}/base.cwasm"
+    compile_(source, code, "component")
+    with open(source, "rb") as stream:
+        guest = stream.read()
+    guest, _ = immortal.make_immortal(guest, survey.survey(code))
+    merged = build.merge(guest, tools, _from_text)
+    with open(output, "wb") as stream:
+        stream.write(merged)
 
 
 def kind_of(wasm: bytes) -> str:
@@ -111,7 +128,7 @@ def kind_of(wasm: bytes) -> str:
     return "component" if wasm[:4] == b"\0asm" and wasm[6:8] == b"\x01\0" else ""
 
 
-def _from_text(text: bytes) -> bytes:
+def _from_text(text: bytes | str) -> bytes:
     import wasmtime
 
     from sandboxes.errors import ImageError
@@ -138,8 +155,15 @@ def main() -> int:
         match sys.argv[1:]:
             case ["componentize", work, output]:
                 componentize(work, output)
-            case ["compile", source, output, kind, fuel]:
-                compile_(source, output, kind, fuel == "1")
+            case ["compile", source, output, kind, variant]:
+                fuel, epoch = (letter == "1" for letter in variant)
+                sys.stdout.write(compile_(source, output, kind, fuel=fuel, epoch=epoch))
+            case ["fetch-binaryen", tools]:
+                from sandboxes.wasm.merging import binaryen
+
+                binaryen.install(tools)
+            case ["merge", source, output, tools]:
+                merge(source, output, tools)
             case _:
                 return 2
     except ImageError as error:

@@ -27,51 +27,16 @@ import time
 from _thread import get_ident
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-from protocol.structs import as_dict, frozen
+from protocol.structs import as_dict
 from sandboxes.errors import ImageError
-
-type Kind = Literal["guest", "code", "module", "component"]
-KINDS: Final = frozenset({"guest", "code", "module", "component"})
+from sandboxes.wasm.records import Form, Kind, Record, Resolved, parse
 
 #: A change within this time of the check could carry the same time stamp: clocks of file systems
 #: advance in steps of up to 10 ms.
 _STAMP_NS: Final = 20_000_000
 _RECORD_BYTES_MAX: Final = 1 << 20
-
-
-@frozen
-class Record:
-    """What the cache knows of one file.
-
-    Args:
-        kind: "guest" is .wasm; "code" is a compiled guest, "module" and "component" other
-            compiled programs.
-        needs: the sources or the runtime that the file fits; see `sandboxes.wasm.keys`.
-        seal: device, inode, size, and time of the last change when it was read; () if too fresh.
-    """
-
-    key: str
-    kind: Kind
-    sha256: str
-    size_bytes: int
-    created: float
-    needs: str
-    packages: tuple[str, ...] = ()
-    seal: tuple[int, ...] = ()
-
-    @property
-    def file_name(self) -> str:
-        """Name of the file that this is the record of."""
-        return f"{self.key}.wasm" if self.kind == "guest" else f"{self.key}.cwasm"
-
-
-class Resolved(NamedTuple):
-    """What a request for packages came to: the key of the guest, and which packages it has."""
-
-    key: str
-    packages: tuple[str, ...]
 
 
 def location() -> str:
@@ -99,7 +64,7 @@ class Cache:
                 data = stream.read(_RECORD_BYTES_MAX)
         except FileNotFoundError:
             return None
-        return _record(key, data)
+        return parse(key, data)
 
     def is_sealed(self, record: Record) -> bool:
         """Return whether the file is untouched since its bytes were last checked."""
@@ -290,6 +255,35 @@ class Build(NamedTuple):
     work: str
     lock: int
 
+    def keep(
+        self,
+        output: str,
+        kind: Kind,
+        needs: str,
+        packages: tuple[str, ...],
+        *,
+        form: Form = "base",
+    ) -> Record:
+        """Move what was built into the cache, under the key.
+
+        Raises:
+            ImageError: nothing was built.
+        """
+        found = digest_file(output)
+        if found is None:
+            raise ImageError("the build left no file behind")
+        record = Record(
+            key=self.key,
+            kind=kind,
+            sha256=found.sha256,
+            size_bytes=found.size_bytes,
+            created=time.time(),
+            needs=needs,
+            packages=packages,
+            form=form,
+        )
+        return self.cache.put(output, record)
+
 
 class Found(NamedTuple):
     """What reading a file gave."""
@@ -358,22 +352,3 @@ def _sealed(record: Record, seal: tuple[int, ...]) -> Record:
     from dataclasses import replace
 
     return replace(record, seal=seal)
-
-
-def _record(key: str, data: bytes) -> Record | None:
-    """Return a record read from a file, `None` if it is not one of `key`."""
-    try:
-        fields = json.loads(data)
-        record = Record(
-            key=fields["key"],
-            kind=fields["kind"],
-            sha256=fields["sha256"],
-            size_bytes=fields["size_bytes"],
-            created=fields["created"],
-            needs=fields["needs"],
-            packages=tuple(fields["packages"]),
-            seal=tuple(fields["seal"]),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
-    return record if record.key == key and record.kind in KINDS else None

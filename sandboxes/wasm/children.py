@@ -7,7 +7,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +29,17 @@ def run(
     *,
     seconds_max: float,
     is_untrusted: bool = False,
+    more: Mapping[str, str] | None = None,
 ) -> str:
     """Run one step of a build and return what it printed.
+
+    Args:
+        arguments: of `build.py`.
+        build: where it works.
+        shown: ticks while it does.
+        seconds_max: it is ended after that.
+        is_untrusted: bound its memory, as it reads what nobody vouches for.
+        more: variables of its environment, beside those that every step has.
 
     Raises:
         ImageError: it failed or took too long; the text is its last words.
@@ -45,7 +54,7 @@ def run(
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
-            env=_environment(),
+            env={**_environment(), **(more or {})},
             pass_fds=[build.lock],
         )
     try:

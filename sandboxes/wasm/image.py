@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from protocol.structs import field, frozen
 from sandboxes.errors import ImageError
-from sandboxes.wasm import keys
-from sandboxes.wasm.cache import Build, Cache, Kind, Record, Resolved, digest_file, location
+from sandboxes.wasm import keys, optimised
+from sandboxes.wasm.cache import Build, Cache, digest_file, location
+from sandboxes.wasm.records import Form, Kind, Record, Resolved
 
 if TYPE_CHECKING:
     from sandboxes.wasm.progress import Progress
@@ -37,12 +38,14 @@ type Shown = Progress | Literal["auto"] | None
 
 @frozen
 class Image:
-    """What a Python guest consists of.
+    """What a Python guest finds. The first two are for Wasm guests, the others for native ones.
 
     Args:
         packages: pure-Python packages: requirements ("attrs>=24"), wheels, single modules,
             package or project directories.
         preimport: modules to import at build time, so that a run finds them imported.
+        preload: modules to import before the first guest of a cell, from what is installed here.
+        libraries: directories that native guests may read and import from, beside this Python's.
 
     Raises:
         TypeError: not a sequence of text.
@@ -50,14 +53,26 @@ class Image:
 
     packages: Sequence[str] = field(default=())
     preimport: Sequence[str] = field(default=())
+    preload: Sequence[str] = field(default=())
+    libraries: Sequence[str] = field(default=())
 
     def __post_init__(self) -> None:
-        """Make both tuples, so that an image can be a key."""
-        for name in ("packages", "preimport"):
+        """Make all of them tuples, so that an image can be a key."""
+        for name in ("packages", "preimport", "preload", "libraries"):
             given = getattr(self, name)
             if isinstance(given, str) or not all(isinstance(text, str) for text in given):
                 raise TypeError(f"image.{name} must be a sequence of text, not {given!r}")
             object.__setattr__(self, name, tuple(given))
+
+    @property
+    def wasm_only(self) -> bool:
+        """True if it says something to Wasm guests and nothing to native ones."""
+        return bool((self.packages or self.preimport) and not (self.preload or self.libraries))
+
+    @property
+    def native_only(self) -> bool:
+        """True if it says something to native guests and nothing to Wasm ones."""
+        return bool((self.preload or self.libraries) and not (self.packages or self.preimport))
 
 
 @frozen
@@ -82,6 +97,7 @@ class _Guest(NamedTuple):
 
     path: str
     sha256: str
+    form: Form = "base"
     packages: tuple[str, ...] = ()
     record: Record | None = None
 
@@ -90,7 +106,7 @@ BASE: Final = Image()
 
 
 # --- finding -------------------------------------------------------------------------------------
-def quick_path(image: Image = BASE, *, fuel: bool = False) -> Compiled | None:
+def quick_path(image: Image = BASE, *, fuel: bool = False, epoch: bool = True) -> Compiled | None:
     """Return compiled code that is in the cache and untouched since it was last checked.
 
     Reads a few small files and no large one, in about a millisecond. `None` means: ask `ensure`.
@@ -100,12 +116,22 @@ def quick_path(image: Image = BASE, *, fuel: bool = False) -> Compiled | None:
         if not cache.check():
             return None
         guest = _find_guest(cache, image)
-        record = guest and cache.record(keys.code_key(guest.sha256, fuel=fuel))
+        record = guest and cache.record(keys.code_key(guest.sha256, fuel=fuel, epoch=epoch))
     except (ImageError, OSError):
         return None  # `ensure` says what is wrong
     if record and cache.is_sealed(record):
         return _compiled(cache, record)
     return None
+
+
+def form_of(image: Image = BASE) -> Form:
+    """Return the form of the guest that runs would get.
+
+    Raises:
+        ImageError: the cache is not the user's alone, or cellblock is damaged.
+    """
+    guest = _find_guest(Cache(location()), image)
+    return "base" if guest is None else guest.form
 
 
 def state_of(image: Image = BASE) -> Literal["ready", "built", "missing"]:
@@ -121,12 +147,22 @@ def state_of(image: Image = BASE) -> Literal["ready", "built", "missing"]:
     return "missing" if _find_guest(cache, image) is None else "built"
 
 
-def ensure(image: Image = BASE, *, fuel: bool = False, progress: Shown = "auto") -> Compiled:
+def ensure(
+    image: Image = BASE,
+    *,
+    fuel: bool = False,
+    epoch: bool = True,
+    optimise: bool = False,
+    progress: Shown = "auto",
+) -> Compiled:
     """Return compiled code for `image`, building what is missing and checking every byte.
 
     Args:
         image: what the guest consists of.
         fuel: compile it so that instructions are counted.
+        epoch: compile it so that it can be interrupted.
+        optimise: build the optimised form if it is not there, which takes two minutes and Node;
+            from then on it is what this returns.
         progress: "auto" shows a bar on a terminal and lines elsewhere, `None` nothing.
 
     Raises:
@@ -139,14 +175,22 @@ def ensure(image: Image = BASE, *, fuel: bool = False, progress: Shown = "auto")
     shown = choose(progress)
     try:
         guest = _find_guest(cache, image) or _make_guest(cache, image, shown)
-        record = _checked(cache, keys.code_key(guest.sha256, fuel=fuel))
+        if optimise and guest.form == "base":
+            guest = _make_optimised(cache, image, guest, shown)
+        if guest.form == "base" and optimised.wanted() == "optimised":
+            raise ImageError(
+                f"{optimised.VARIABLE}=optimised is set, and the image is not optimised; "
+                f"build it with: {optimised.COMMAND}"
+            )
+        record = _checked(cache, keys.code_key(guest.sha256, fuel=fuel, epoch=epoch))
         if record is None:
             if not _is_whole(guest):
                 guest = _make_guest_again(cache, image, guest, shown)
-            with cache.building(keys.code_key(guest.sha256, fuel=fuel)) as build:
-                record = _checked(cache, build.key)
+            key = keys.code_key(guest.sha256, fuel=fuel, epoch=epoch)
+            with cache.building(key) as build:
+                record = _checked(cache, key)
                 if record is None:
-                    record = _compile_guest(build, guest, fuel, shown)
+                    record = _compile_guest(build, guest, _variant(fuel, epoch), shown)
     finally:
         shown.close()
     return _compiled(cache, record)
@@ -163,11 +207,21 @@ def _checked(cache: Cache, key: str) -> Record | None:
 
 
 def _find_guest(cache: Cache, image: Image) -> _Guest | None:
-    """Return the guest of `image` if it was built before; its bytes are not read here."""
-    if image == BASE and (shipped := _shipped()):
+    """Return the guest of `image` if it was built before, in the form that is wanted."""
+    guest = _find_base(cache, image)
+    if guest is None or guest.form == "optimised" or optimised.wanted() == "base":
+        return guest
+    merged = optimised.find(cache, guest.sha256)
+    return guest if merged is None else _guest(cache, merged)
+
+
+def _find_base(cache: Cache, image: Image) -> _Guest | None:
+    """Return the guest of `image` as it was first built; its bytes are not read here."""
+    is_base = not image.packages and not image.preimport
+    if is_base and (shipped := _shipped()):
         return shipped
     key = base_key = keys.sources_key()
-    if image != BASE:
+    if not is_base:
         from sandboxes.wasm import packages
 
         request = packages.request_key(base_key, image.packages, image.preimport)
@@ -185,16 +239,17 @@ def _shipped() -> _Guest | None:
 
     try:
         with open(keys.BASE_DIGEST, "rb", buffering=0) as stream:
-            sha256 = json.loads(stream.read())["sha256"]
+            fields = json.loads(stream.read())
+            sha256, form = fields["sha256"], fields.get("form", "base")
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError):
         raise ImageError(f"{keys.BASE_DIGEST} is damaged; install cellblock again") from None
-    return _Guest(keys.BASE_WASM, str(sha256))
+    return _Guest(keys.BASE_WASM, str(sha256), "optimised" if form == "optimised" else "base")
 
 
 def _guest(cache: Cache, record: Record) -> _Guest:
-    return _Guest(cache.file(record), record.sha256, record.packages, record)
+    return _Guest(cache.file(record), record.sha256, record.form, record.packages, record)
 
 
 # --- building ------------------------------------------------------------------------------------
@@ -237,7 +292,15 @@ def _componentize(
     run(["componentize", build.work, output], build, shown, seconds_max=BUILD_S_MAX)
     if keys.sources_key() != base_key:
         raise ImageError("the sources of the guest changed while it was built; build it again")
-    return _keep(build, output, "guest", base_key, names)
+    return build.keep(output, "guest", base_key, names)
+
+
+def _make_optimised(cache: Cache, image: Image, guest: _Guest, shown: Progress) -> _Guest:
+    if not _is_whole(guest):
+        guest = _make_guest_again(cache, image, guest, shown)
+    with cache.building(keys.merged_key(guest.sha256)) as build:
+        record = _checked(cache, build.key)
+        return _guest(cache, record or optimised.build(build, guest.path, guest.packages, shown))
 
 
 def _is_whole(guest: _Guest) -> bool:
@@ -249,35 +312,23 @@ def _make_guest_again(cache: Cache, image: Image, guest: _Guest, shown: Progress
     if guest.record is None:
         raise ImageError(f"{guest.path} is damaged; install cellblock again")
     cache.remove(guest.record)
-    return _make_guest(cache, image, shown)
+    made = _find_guest(cache, image) or _make_guest(cache, image, shown)
+    return made if _is_whole(made) else _make_guest_again(cache, image, made, shown)
 
 
-def _compile_guest(build: Build, guest: _Guest, fuel: bool, shown: Progress) -> Record:
+def _variant(fuel: bool, epoch: bool) -> str:
+    """Return the settings of the engine as `build.py` takes them."""
+    return f"{fuel:d}{epoch:d}"
+
+
+def _compile_guest(build: Build, guest: _Guest, variant: str, shown: Progress) -> Record:
     from sandboxes.wasm.children import run
 
     shown.step("compiling the guest", COMPILE_S)
     output = f"{build.work}/guest.cwasm"
-    command = ["compile", guest.path, output, "component", "1" if fuel else "0"]
+    command = ["compile", guest.path, output, "component", variant]
     run(command, build, shown, seconds_max=BUILD_S_MAX)
-    return _keep(build, output, "code", keys.runtime_key(), guest.packages)
-
-
-def _keep(build: Build, output: str, kind: Kind, needs: str, names: tuple[str, ...]) -> Record:
-    import time
-
-    found = digest_file(output)
-    if found is None:
-        raise ImageError("the build left no file behind")
-    record = Record(
-        key=build.key,
-        kind=kind,
-        sha256=found.sha256,
-        size_bytes=found.size_bytes,
-        created=time.time(),
-        needs=needs,
-        packages=names,
-    )
-    return build.cache.put(output, record)
+    return build.keep(output, "code", keys.runtime_key(), guest.packages, form=guest.form)
 
 
 # --- other programs ------------------------------------------------------------------------------
@@ -285,6 +336,7 @@ def compile_module(
     program: str | os.PathLike[str] | bytes,
     *,
     fuel: bool = False,
+    epoch: bool = True,
     seconds_max: float = MODULE_S_MAX,
     bytes_max: int = MODULE_BYTES_MAX,
     allow_text: bool = False,
@@ -295,6 +347,7 @@ def compile_module(
     Args:
         program: a file, or its bytes: a core module (preview 1) or a component (preview 2).
         fuel: compile it so that instructions are counted.
+        epoch: compile it so that it can be interrupted.
         seconds_max: of real time for the compiler.
         bytes_max: of the program.
         allow_text: also take the text form (.wat).
@@ -305,19 +358,12 @@ def compile_module(
     """
     import hashlib
 
-    from sandboxes.wasm.build import kind_of
+    from sandboxes.wasm.given import given
     from sandboxes.wasm.progress import choose
 
-    wasm = _program_bytes(program, bytes_max)
-    kind = kind_of(wasm)
-    if not kind and (wasm.startswith(b"\0asm") or not allow_text):
-        raise ImageError(
-            "this is not a WebAssembly program of a known form"
-            if wasm.startswith(b"\0asm") or b"\0" in wasm[:4]
-            else "this is not WebAssembly in its binary form, and the text form was not asked for"
-        )
+    wasm, kind = given(program, bytes_max, allow_text=allow_text)
     cache = Cache(location())
-    key = keys.code_key(hashlib.sha256(wasm).hexdigest(), fuel=fuel)
+    key = keys.code_key(hashlib.sha256(wasm).hexdigest(), fuel=fuel, epoch=epoch)
     cache.check()
     record = _checked(cache, key)
     if record is None:
@@ -326,31 +372,15 @@ def compile_module(
             with cache.building(key) as build:
                 record = _checked(cache, key)
                 if record is None:
-                    record = _compile_program(build, wasm, kind, fuel, seconds_max, shown)
+                    variant = _variant(fuel, epoch)
+                    record = _compile_program(build, wasm, kind, variant, seconds_max, shown)
         finally:
             shown.close()
     return _compiled(cache, record)
 
 
-def _program_bytes(program: str | os.PathLike[str] | bytes, bytes_max: int) -> bytes:
-    if isinstance(program, bytes):
-        wasm = program
-    else:
-        try:
-            with open(program, "rb", buffering=0) as stream:
-                size_bytes = os.fstat(stream.fileno()).st_size
-                wasm = b"" if size_bytes > bytes_max else stream.read(bytes_max + 1)
-        except OSError as error:
-            raise ImageError(f"{os.fspath(program)}: {error.strerror}") from None
-        if size_bytes > bytes_max:
-            raise ImageError(f"a program of {size_bytes} B is over the limit of {bytes_max} B")
-    if len(wasm) > bytes_max:
-        raise ImageError(f"a program of {len(wasm)} B is over the limit of {bytes_max} B")
-    return wasm
-
-
 def _compile_program(
-    build: Build, wasm: bytes, kind: str, fuel: bool, seconds_max: float, shown: Progress
+    build: Build, wasm: bytes, kind: str, variant: str, seconds_max: float, shown: Progress
 ) -> Record:
     from sandboxes.wasm.children import run
 
@@ -358,7 +388,7 @@ def _compile_program(
     source, output = f"{build.work}/program.wasm", f"{build.work}/program.cwasm"
     with open(source, "wb") as stream:
         stream.write(wasm)
-    command = ["compile", source, output, kind or "text", "1" if fuel else "0"]
+    command = ["compile", source, output, kind or "text", variant]
     found = run(command, build, shown, seconds_max=seconds_max, is_untrusted=True)
     kept: Kind = "component" if found == "component" else "module"
-    return _keep(build, output, kept, keys.runtime_key(), ())
+    return build.keep(output, kept, keys.runtime_key(), ())

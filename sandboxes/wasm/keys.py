@@ -1,6 +1,7 @@
 """Names for what is built: digests over all that a build depends on.
 
     guest key    our guest's sources, componentize-py, time zones, an image's packages
+    merged key   the guest's bytes, what merges and optimises it
     code key     the guest's bytes, wasmtime's exact version, engine settings, CPU
 
 Rule 1: this is on the path of a one-shot command line. It imports neither wasmtime nor anything
@@ -35,14 +36,14 @@ PACKED: Final = (
     "protocol/structs.py",
     "protocol/values",
     "sandboxes/__init__.py",
+    "sandboxes/guest",
     "sandboxes/wasm/__init__.py",
     "sandboxes/wasm/guest",
-    "sandboxes/wasm/wire.py",
-    "sandboxes/wasm/wire_parts.py",
 )
 #: What else decides how a guest is built and compiled.
 _BUILDERS: Final = ("build.py",)
 _COMPILERS: Final = ("build.py", "engine.py")
+_MERGERS: Final = ("merging",)
 
 _KEY_BYTES: Final = 16
 
@@ -99,7 +100,20 @@ def sources_key() -> str:
     return digest.key()
 
 
-def code_key(wasm_sha256: str, *, fuel: bool) -> str:
+def merged_key(base: str) -> str:
+    """Return the key of the optimised form of a guest, by the digest of its bytes.
+
+    By the key of the sources of guests: what every optimised guest of them depends on.
+    """
+    digest = Digest("merged guest")
+    digest.add("base", base)
+    for name in _MERGERS:
+        for path in files_below(f"{HERE}/{name}"):
+            digest.add_file(path[len(HERE) :], path)
+    return digest.key()
+
+
+def code_key(wasm_sha256: str, *, fuel: bool, epoch: bool = True) -> str:
     """Return the key of compiled code.
 
     Raises:
@@ -108,6 +122,7 @@ def code_key(wasm_sha256: str, *, fuel: bool) -> str:
     digest = Digest("compiled code")
     digest.add("wasm", wasm_sha256)
     digest.add("fuel", str(fuel))
+    digest.add("epoch", str(epoch))
     _add_runtime(digest)
     return digest.key()
 

@@ -1,6 +1,6 @@
 """Which directories a guest sees, and under which paths. Decides; opens nothing.
 
-    /work        the guest's own folder, where files by value lie (`sandboxes.wasm.scratch`)
+    /work        the guest's own folder, where files by value lie (`sandboxes.scratch`)
     /cellblock   large inputs of the run, read-only
     elsewhere    the mounts of the run
 
@@ -20,8 +20,8 @@ from typing import Final
 
 from protocol.messages import Mount
 from protocol.structs import frozen
+from sandboxes import scratch
 from sandboxes.errors import MountRefused
-from sandboxes.wasm import scratch
 
 #: Where a guest finds the large inputs of its run.
 SPOOL_PATH: Final = "/cellblock"

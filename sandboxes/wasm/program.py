@@ -20,6 +20,8 @@ from protocol.errors import printable
 from protocol.messages import Error, Run, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
 from sandboxes.errors import ImageError, MountRefused, SandboxBroken
+from sandboxes.meters import Meters
+from sandboxes.requests import Pieces
 from sandboxes.wasm.binding import (
     EXTERN_FUNC,
     EXTERN_MEMORY,
@@ -33,8 +35,7 @@ from sandboxes.wasm.component import Component, NotInstantiated
 from sandboxes.wasm.conversation import Conversation
 from sandboxes.wasm.engine import Engine
 from sandboxes.wasm.faults import Ending, ending_of, exited, within_limits
-from sandboxes.wasm.meters import Meters
-from sandboxes.wasm.requests import Pieces
+from sandboxes.wasm.mounts import SPOOL_PATH
 from sandboxes.wasm.store import Store
 from sandboxes.wasm.surroundings import FilesOverLimit, Surroundings
 from sandboxes.wasm.turn import Turn
@@ -242,7 +243,7 @@ class ProgramSandbox:
             raise SandboxBroken("a program's sandbox was used twice")
         self._is_used = True
         self._meters.attend_thread()
-        run, pieces = order.run, Pieces(order, self._spool_path)
+        run, pieces = order.run, Pieces(order, self._spool_path, SPOOL_PATH)
         try:
             program = self._find(str(pieces.data(run.source), "utf-8"))
             self._prepare(run, pieces)

@@ -20,14 +20,15 @@ from typing import Final
 from protocol.errors import RemoteProtocolError, printable
 from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
-from sandboxes.errors import MountRefused, SandboxBroken
-from sandboxes.wasm import wire
+from sandboxes.errors import MountRefused, NoRoom, SandboxBroken
+from sandboxes.guest import wire
+from sandboxes.meters import Meters
+from sandboxes.requests import Pieces, request_of
 from sandboxes.wasm.binding import VAL_STRING, Fault, Val
-from sandboxes.wasm.component import Component
+from sandboxes.wasm.component import Component, NotInstantiated
 from sandboxes.wasm.conversation import Conversation
 from sandboxes.wasm.faults import Ending, crashed, ending_of, within_limits
-from sandboxes.wasm.meters import Meters
-from sandboxes.wasm.requests import Pieces, request_of
+from sandboxes.wasm.mounts import SPOOL_PATH
 from sandboxes.wasm.store import Store
 from sandboxes.wasm.surroundings import FilesOverLimit, Surroundings
 from sandboxes.wasm.turn import Turn
@@ -69,6 +70,7 @@ class PythonSandbox:
             scratch_path: the cell's own folder for files, or "".
 
         Raises:
+            NoRoom: there is no memory for it.
             SandboxBroken: the image does not do what a guest of ours does.
         """
         self._component = component
@@ -87,6 +89,9 @@ class PythonSandbox:
             self._store.limit_memory(max(memory_bytes, floor_bytes))
             self._store.set_wasi()
             self._function = component.instantiate(self._store, export)
+        except NotInstantiated as refused:
+            self.close()
+            raise NoRoom(f"no room for another sandbox: {refused}") from None
         except BaseException:
             self.close()
             raise
@@ -186,7 +191,7 @@ class PythonSandbox:
 
     # --- before and after ------------------------------------------------------------------------
     def _prepare(self, order: Order) -> bytes:
-        pieces = Pieces(order, self._spool_path)
+        pieces = Pieces(order, self._spool_path, SPOOL_PATH)
         opened = self._files.begin(order.run, pieces)
         if opened:
             self._store.set_wasi(preopens=opened)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from sandboxes.errors import ImageError
 from sandboxes.wasm import keys
-from sandboxes.wasm.cache import Cache, Kind, Record, location
+from sandboxes.wasm.cache import Cache, location
+from sandboxes.wasm.records import Form, Kind, Record
 
 
 class Stored(NamedTuple):
@@ -18,6 +19,7 @@ class Stored(NamedTuple):
     Args:
         is_current: it fits the sources, the machine and the release of wasmtime at hand.
         created: seconds since the epoch.
+        form: "optimised" for a guest whose modules are merged, and for its code.
     """
 
     key: str
@@ -26,6 +28,7 @@ class Stored(NamedTuple):
     created: float
     packages: tuple[str, ...]
     is_current: bool
+    form: Form
 
 
 def list_images() -> list[Stored]:
@@ -37,12 +40,7 @@ def list_images() -> list[Stored]:
     cache = Cache(location())
     if not cache.check():
         return []
-    return [
-        Stored(
-            r.key, r.kind, r.size_bytes, r.created, r.packages, is_current=_is_current(r)
-        )
-        for r in cache.records()
-    ]  # fmt: skip
+    return [_stored(record) for record in cache.records()]
 
 
 def prune(*, everything: bool = False) -> list[Stored]:
@@ -59,26 +57,23 @@ def prune(*, everything: bool = False) -> list[Stored]:
         return []
     removed = []
     for record in cache.records():
-        is_current = _is_current(record)
-        if (everything or not is_current) and cache.remove(record):
-            removed.append(
-                Stored(
-                    record.key,
-                    record.kind,
-                    record.size_bytes,
-                    record.created,
-                    record.packages,
-                    is_current,
-                )
-            )
+        found = _stored(record)
+        if (everything or not found.is_current) and cache.remove(record):
+            removed.append(found)
     cache.sweep()
     return removed
 
 
+def _stored(r: Record) -> Stored:
+    is_current = _is_current(r)
+    return Stored(r.key, r.kind, r.size_bytes, r.created, r.packages, is_current, r.form)
+
+
 def _is_current(record: Record) -> bool:
     try:
-        return record.needs == (
-            keys.sources_key() if record.kind == "guest" else keys.runtime_key()
-        )
+        if record.kind != "guest":
+            return record.needs == keys.runtime_key()
+        sources = keys.sources_key()
+        return record.needs == (sources if record.form == "base" else keys.merged_key(sources))
     except ImageError:
         return False

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from protocol.messages import Mount, Run
+from sandboxes import scratch
 from sandboxes.errors import MountRefused
-from sandboxes.wasm import scratch
-from sandboxes.wasm.meters import Meters
+from sandboxes.meters import Meters
+from sandboxes.requests import Pieces
+from sandboxes.scratch import FilesOverLimit, Scratch, sizes
 from sandboxes.wasm.mounts import Preopen, preopens
-from sandboxes.wasm.requests import Pieces
-from sandboxes.wasm.scratch import FilesOverLimit, Scratch, sizes
 
 #: What is told of a folder with too many entries: over every limit.
 CROWDED_BYTES: Final = 1 << 40

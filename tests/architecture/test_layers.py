@@ -27,6 +27,8 @@ LIGHT = (
     "protocol/reading.py",
     "protocol/values/",
 )
+#: What runs inside sandboxes, with everything loaded before a run comes.
+GUEST = ("sandboxes/guest/", "sandboxes/wasm/guest/", "sandboxes/interpreter/carried.py")
 HEAVY = {"asyncio", "pydantic", "wasmtime", "logging", "inspect", "multiprocessing"}
 
 #: Compiles methods from the names of fields in our own source, as `dataclasses` does.
@@ -71,8 +73,8 @@ def test_each_third_party_package_has_one_home(source: Path) -> None:
 
 @pytest.mark.parametrize("source", [s for s in sources() if names(s).startswith(LIGHT)], ids=names)
 def test_nothing_heavy_is_imported_where_start_up_counts(source: Path) -> None:
-    if names(source).startswith("sandboxes/wasm/guest/"):
-        return  # imported when the image is built, not when a run starts
+    if names(source).startswith(GUEST):
+        return  # imported when an image is built or a zygote starts, not when a run does
 
     assert not imports(source, of_module=True) & HEAVY
 
@@ -87,7 +89,7 @@ def test_a_file_is_short_and_says_what_it_is_for(source: Path) -> None:
 
 @pytest.mark.parametrize("source", sources(), ids=names)
 def test_nothing_that_came_from_outside_is_unpickled_or_evaluated(source: Path) -> None:
-    if names(source).startswith("sandboxes/wasm/guest/"):
+    if names(source).startswith(GUEST):
         return  # running code is what the guest is for
 
     tree = ast.parse(source.read_text())

@@ -63,6 +63,21 @@ def test_help_goes_to_standard_output_and_is_no_failure(
         (["run", "-c", "1", "--result", "a b"], "--result must name a global"),
         (["run", "-c", "1", "--timout", "1"], "unknown option --timout; did you mean --timeout?"),
         (["run", "-c", "1", "--jail", "soft"], "--jail must be full, light, none, not 'soft'"),
+        (["run", "-c", "1", "--kind", "vm"], "--kind must be wasm, process, interpreter, not 'vm'"),
+        (["run", "-c", "1", "--preload", "re"], "--preload is for native Python; use --image"),
+        (
+            ["run", "-c", "1", "--kind", "process", "--fuel", "5"],
+            "--fuel counts Wasm instructions; a process is bound by --timeout",
+        ),
+        (
+            ["run", "-c", "1", "--kind=interpreter", "--image", "attrs"],
+            "--image is for --kind wasm; name modules that are installed here by --preload",
+        ),
+        (
+            ["run", "--kind", "process", "examples/wasm/tally.wasm"],
+            "--kind process runs Python; a .wasm program needs --kind wasm",
+        ),
+        (["repl", "--preload", "re"], "--preload is for native Python"),
         (["repl", "x"], "cellblock repl takes no 'x'"),
         (["image"], "say what to do: cellblock image build"),
         (["completion", "csh"], "name one shell"),

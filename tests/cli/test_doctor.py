@@ -5,10 +5,20 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 
-from executor.cli.doctor import COLUMNS, STRENGTHS, Examined, examine, to_plain, to_text
+from executor.cli.doctor import (
+    COLUMNS,
+    NATIVE,
+    STRENGTHS,
+    WALLED,
+    Examined,
+    examine,
+    to_plain,
+    to_text,
+)
 from sandboxes.guarantees import Strength, costs, refusal, remedy
 from sandboxes.jail.steps import NEEDS_USER_NAMESPACE, Wall
 from sandboxes.jail.survey import OVERCOMMIT, Finding, Survey
@@ -49,6 +59,9 @@ def test_a_jail_that_the_survey_allows_is_seen_to_run_code_and_no_other_is_tried
 
     assert here.base_image == "ready"  # the fixture of this folder builds it
     assert dict(here.runs) == dict.fromkeys(allowed, "ok")
+    for kind in NATIVE:
+        walled = [s for s in WALLED if refusal(here.survey, kind, s) is None]
+        assert dict(here.native[kind]) == dict.fromkeys(walled, "ok")
 
 
 def test_the_command_answers_and_its_exit_code_tells_whether_the_full_jail_works(
@@ -114,6 +127,27 @@ def test_a_platform_without_our_walls_has_the_sandbox_alone() -> None:
 
     assert [s for s in STRENGTHS if bare.works(s)] == ["none"]
     assert "  remedy    run on Linux" in to_text(bare)
+
+
+def test_kinds_of_sandbox_are_told_apart() -> None:
+    survey = machine()
+    failing = Examined(
+        survey, "3.13.0", "50.0.1", (), "ready", {}, {}, {"process": {"full": "no such call"}}
+    )
+
+    assert not failing.works("full", "process")
+    assert failing.works("full", "interpreter")
+    assert failing.works("full")
+    text = " ".join(to_text(failing).split())
+    assert "Jails for --kind process full a run in it failed: no such call" in text
+    otherwise = text.partition("Otherwise for --kind interpreter")[2]
+    assert "state NOT HELD: runs of one tenant share a process" in otherwise
+    plain: dict[str, Any] = to_plain(failing)
+    native = plain["native"]
+    assert native["process"]["jails"]["full"]["works"] is False
+    assert [g["name"] for g in native["interpreter"]["guarantees"]["full"] if not g["held"]] == [
+        "state"
+    ]
 
 
 def test_a_jail_in_which_a_run_fails_does_not_work_whatever_the_survey_says() -> None:

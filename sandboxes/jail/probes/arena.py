@@ -67,8 +67,12 @@ class _Fight:
 class Arena:
     """Targets of one user's; run probes against them one at a time. A context manager."""
 
-    def __init__(self) -> None:
-        """Make the targets."""
+    def __init__(self, cells: Cells | None = None) -> None:
+        """Make the targets.
+
+        Args:
+            cells: what makes victims and attackers, closed with the arena; None for our own.
+        """
         self._undo = contextlib.ExitStack()
         self._secret = secrets.token_hex(16)
         self._is_root = os.getuid() == 0
@@ -81,7 +85,8 @@ class Arena:
         self._root_file = os.path.join(self._base, "root")
         _write(self._root_file, self._secret, 0o600)
         self._setuid_program = self._make_setuid_program()
-        self._cells = Cells(PLAIN_UID if self._is_root else 0, {"SECRET": self._secret})
+        own = Cells(PLAIN_UID if self._is_root else 0, {"SECRET": self._secret})
+        self._cells = own if cells is None else cells
         self._undo.callback(self._cells.close)
 
     def __enter__(self) -> Arena:

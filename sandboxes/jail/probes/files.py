@@ -42,7 +42,7 @@ def list_directory(target: Target) -> object:
     return " ".join(os.listdir(target.directory))
 
 
-@probe(Judge.ANSWER, *_METADATA)
+@probe(Judge.ANSWER, *_METADATA, gap_in_light_with_files=True)
 def stat(target: Target) -> object:
     """Learn the size of a file of the host."""
     return os.stat(target.file).st_size == target.file_bytes

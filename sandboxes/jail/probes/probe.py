@@ -122,6 +122,7 @@ class Probe:
         root_only: only a root supervisor's cells can be attacked so.
         optional: a kernel may refuse it on its own account; then there is nothing to stop.
         gap_in_light: the light jail lets it through; `sandboxes.guarantees` says so.
+        gap_in_light_with_files: the same, where the cell may read any files at all.
     """
 
     name: str
@@ -136,6 +137,7 @@ class Probe:
     root_only: bool = False
     optional: bool = False
     gap_in_light: bool = False
+    gap_in_light_with_files: bool = False
 
     @property
     def group(self) -> str:
@@ -161,6 +163,7 @@ def probe(
     root_only: bool = False,
     optional: bool = False,
     gap_in_light: bool = False,
+    gap_in_light_with_files: bool = False,
 ) -> Callable[[Attack], Attack]:
     """Register a function as a probe; its docstring says what it tries."""
 
@@ -182,6 +185,7 @@ def probe(
             root_only,
             optional,
             gap_in_light,
+            gap_in_light_with_files,
         )
         return attack
 

@@ -11,7 +11,8 @@ import sys
 
 import wit_world
 
-from sandboxes.wasm.guest import ports, running, settle
+from sandboxes.guest import ports, running
+from sandboxes.wasm.guest import settle
 
 
 class WitWorld(wit_world.WitWorld):

@@ -132,7 +132,11 @@ def _collect_module(path: str, relative: str, keep_source: bool, store: Store) -
 
 
 class Packed(InspectLoader):
-    """Finder and loader of packed modules."""
+    """Finder and loader of packed modules.
+
+    The inherited `exec_module` runs a module from a frame of the import system, which warnings skip
+    when they look for the line that imported it.
+    """
 
     @staticmethod
     def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
@@ -166,10 +170,6 @@ class Packed(InspectLoader):
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         """Leave it to the import system."""
         return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        """Run the module's code in its namespace."""
-        exec(self.get_code(module.__name__), module.__dict__)  # noqa: S102 - this is an importer
 
     def get_code(self, fullname: str) -> CodeType:
         """Return the module's code."""
@@ -315,4 +315,9 @@ def install(search: Sequence[Any] = ()) -> None:
         finder for finder in sys.meta_path if finder not in (LOADER, MetadataPathFinder)
     ]
     sys.meta_path.append(LOADER)
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        if name in STORE.modules and spec is not None:
+            # It was imported from a file that no sandbox has; whoever asks its loader learns so.
+            spec.loader = module.__loader__ = LOADER
     linecache.clearcache()

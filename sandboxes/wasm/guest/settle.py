@@ -17,18 +17,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from protocol.values import encode, import_all
-from sandboxes.wasm import wire
-from sandboxes.wasm.guest import (
-    clock,
-    entries,
-    hostside,
-    loop,
-    packed,
-    ports,
-    refusals,
-    running,
-    streams,
-)
+from sandboxes.guest import clock, entries, hostside, ports, running, streams, wire
+from sandboxes.wasm.guest import loop, packed, refusals
 
 WARM_UP_RUNS: Final = 60
 #: Room for the packed standard library with time zones; more is made for an image's packages.

@@ -392,3 +392,28 @@ def test_what_is_no_wasm_program_is_an_image_failure(supervisor: Supervisor) -> 
 def test_a_program_cannot_have_inputs(supervisor: Supervisor) -> None:
     with pytest.raises(Misuse, match="has no globals"):
         supervisor.run(module=EXITS_7, inputs={"a": 1})
+
+
+def test_a_warning_at_an_import_names_the_line_that_imports(supervisor: Supervisor) -> None:
+    """As for a module in a file: the frames of whatever loads it are passed over."""
+    code = (
+        "import warnings\n"
+        "with warnings.catch_warnings(record=True) as seen:\n"
+        "    warnings.simplefilter('always')\n"
+        "    import sre_compile\n"
+        "[(w.filename, w.lineno) for w in seen]"
+    )
+
+    assert supervisor.run(code).value == [("main.py", 4)]
+
+
+def test_a_module_imported_at_build_time_knows_that_its_source_is_not_there(
+    supervisor: Supervisor,
+) -> None:
+    code = (
+        "import inspect, json, linecache\n"
+        "(json.__loader__.get_source('json'), linecache.getlines(json.__file__, vars(json)),"
+        " json.__spec__.loader is json.__loader__)"
+    )
+
+    assert supervisor.run(code).value == (None, [], True)

@@ -64,7 +64,7 @@ class Turned:
 
     @property
     def runs_of_cells(self) -> set[int]:
-        return {cell.run_id for cell in self.loop._cells.values()} - {0}
+        return {run_id for cell in self.loop._cells.values() for run_id in cell._runs}
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_a_cell_has_no_run_of_which_the_host_has_not_been_told(turned: Turned) -
     turned.turn_until(lambda: any(cell.pool for cell in turned.loop._cells.values()))
     host = turned.loop._host
     while not host.waiting_bytes:  # the host reads nothing: its socket fills up
-        turned.loop._tell_host(Output("stdout"), 1, (b"x" * 60_000,))
+        turned.loop._tell(Output("stdout"), 1, (b"x" * 60_000,))
 
     plan = make_plan("1", {}, Defaults())
     run = Run(limits=plan.run_limits)

@@ -65,7 +65,17 @@ class Chance:
         rng = self.rng
         cells, spares, queue = rng.randint(1, 3), rng.randint(0, 2), rng.choice((0, 1, 6, 20))
         on_demand = pool > 2 and rng.random() < 0.5
-        event = PoolDefined(pool, cells, spares, queue, rss_bytes_max=200, on_demand=on_demand)
+        single_use, slots = self.rng.choice(((False, 1), (False, 1), (True, 1), (False, 3)))
+        event = PoolDefined(
+            pool,
+            cells,
+            spares,
+            queue,
+            rss_bytes_max=200,
+            on_demand=on_demand,
+            single_use=single_use,
+            slots=slots,
+        )
         self.world.do(event)
 
     def session(self) -> int:
@@ -84,18 +94,19 @@ class Chance:
         draw = rng.random()
         if draw < 0.3:
             self.submit()
-        elif draw < 0.5 and (cells := world.in_state("starting", "restocking")):
+        elif draw < 0.5 and (cells := world.in_state("starting") + world.restocking()):
             cell = rng.choice(cells)
             if rng.random() < self.crash:
                 world.do(CellGone(cell, "died", by_us=rng.random() < 0.2))
             else:
-                world.do(CellReady(cell, rng.randint(0, 3), rng.randint(0, 60)))
+                spent = rng.random() < 0.02
+                world.do(CellReady(cell, rng.randint(0, 3), rng.randint(0, 60), spent))
         elif draw < 0.7 and (cells := world.in_state("busy")):
             cell = rng.choice(cells)
             if rng.random() < self.crash:
                 world.do(CellGone(cell, "died", by_us=rng.random() < 0.2))
             else:
-                world.do(RunEnded(cell, world.cells[cell].run))
+                world.do(RunEnded(cell, rng.choice([*world.cells[cell].runs])))
         elif draw < 0.76 and (cells := world.in_state("dying")):
             world.do(CellGone(rng.choice(cells), "killed", by_us=True))
         elif draw < 0.8 and world.open:
@@ -134,7 +145,7 @@ class Chance:
         run = rng.choice([*world.runs, 10**9])
         event = rng.choice(
             (
-                CellReady(cell, 1, 0),
+                CellReady(cell, 1, 0, rng.random() < 0.2),
                 CellGone(cell, "died", by_us=False, blamed=rng.choice((*TENANTS, "", None))),
                 PoolDropped(rng.choice((*world.dropped, 10**9))),
                 RunSubmitted(world.next_run(), rng.choice((*world.dropped, 10**9)), "a", 0, 1, 1),
@@ -152,8 +163,8 @@ class Chance:
             if not world.open:
                 return
             for cell in world.in_state("busy"):
-                if world.cells[cell].run:
-                    world.do(RunEnded(cell, world.cells[cell].run))
+                for run in [*world.cells[cell].runs]:
+                    world.do(RunEnded(cell, run))
             world.all_ready()
             for cell in world.in_state("dying"):
                 world.do(CellGone(cell, "killed", by_us=True))

@@ -225,7 +225,7 @@ def test_an_answer_after_the_kill_changes_nothing() -> None:
     run = world.submit(wall_s=1.0)
     world.after(2.0)
 
-    assert world.core.run_of(1) == 0
+    assert world.core.runs_of(1) == ()
     assert world.do(RunEnded(1, run)) == []
     assert world.do(CellReady(1, 1, 0)) == []
     assert world.ending_of(run) == "timeout"

@@ -61,11 +61,29 @@ class Process:
     """What the outside knows of a cell."""
 
     pool: int
+    slots: int = 1
+    single_use: bool = False
     state: str = "starting"
-    run: int = 0
+    #: Its runs at hand, lost ones not among them.
+    runs: set[int] = field(default_factory=set)
+    #: Slots whose run it has answered without having said ready since.
+    restocking: int = 0
+    served: int = 0
+    spent: bool = False
     sessions: set[int] = field(default_factory=set)
     #: Of those, what the host ended while a run of it was at hand.
     ended: set[int] = field(default_factory=set)
+
+    @property
+    def run(self) -> int:
+        """The run of a cell of one slot, 0 for none."""
+        (run,) = self.runs or {0}
+        return run
+
+    def rest(self) -> None:
+        """Name the state of a living cell by what it has."""
+        if self.state not in {"starting", "dying"}:
+            self.state = "busy" if self.runs else "restocking" if self.restocking else "idle"
 
 
 class World:
@@ -95,8 +113,15 @@ class World:
         queue: int = 100,
         ready: bool = True,
         pool: int = 1,
+        single_use: bool = False,
+        slots: int = 1,
+        rss_bytes_max: int = 1 << 40,
     ) -> list[Action]:
-        actions = self.do(PoolDefined(pool, cells, spares, queue))
+        actions = self.do(
+            PoolDefined(
+                pool, cells, spares, queue, rss_bytes_max, single_use=single_use, slots=slots
+            )
+        )
         if ready:
             self.all_ready()
         return actions
@@ -120,14 +145,21 @@ class World:
         return self._next_run
 
     def all_ready(self) -> None:
-        for cell in self.in_state("starting", "restocking"):
+        for cell in self.in_state("starting"):
             self.do(CellReady(cell, 1, 0))
+        for cell in self.restocking():
+            while self.cells[cell].restocking:
+                self.do(CellReady(cell, 1, 0))
 
     def closed(self) -> bool:
         return self._closed
 
     def in_state(self, *states: str) -> list[int]:
         return [number for number, cell in self.cells.items() if cell.state in states]
+
+    def restocking(self) -> list[int]:
+        """Return the cells that owe a word that they are ready."""
+        return [number for number, cell in self.cells.items() if cell.restocking]
 
     def cell_of(self, run: int) -> int:
         return self.runs[run].cell
@@ -136,7 +168,7 @@ class World:
         """Let the run's cell answer it and, if asked, be ready again."""
         cell = self.cell_of(run)
         actions = self.do(RunEnded(cell, run))
-        if ready and self.cells[cell].state == "restocking":
+        if ready and self.cells[cell].restocking:
             actions += self.do(CellReady(cell, 1, 0))
         return actions
 
@@ -205,13 +237,20 @@ class World:
         match event:
             case CellReady(number) if number in self.cells:
                 cell = self.cells[number]
-                if cell.state in {"starting", "restocking"}:
+                if cell.state == "starting" and not event.spent:
                     cell.state = "idle"
+                elif cell.restocking:
+                    cell.restocking -= 1
+                cell.spent |= event.spent and cell.state not in {"starting", "dying"}
+                cell.rest()
             case RunEnded(number, run) if number in self.cells:
                 cell = self.cells[number]
-                if cell.state == "busy" and cell.run == run:
+                if run in cell.runs:
                     self._end(run, event)
-                    cell.state, cell.run = "restocking", 0
+                    cell.runs.remove(run)
+                    cell.restocking += 1
+                    cell.served += 1
+                    cell.rest()
             case CellGone(number) if number in self.cells:
                 cell = self.cells.pop(number)
                 self.lost_sessions |= cell.sessions - cell.ended
@@ -235,16 +274,18 @@ class World:
                 case SpawnCell(cell, pool):
                     assert cell not in self.cells
                     assert pool not in self.dropped, "a cell for a pool that nobody wants"
-                    self.cells[cell] = Process(pool)
+                    defined = self.pools[pool]
+                    self.cells[cell] = Process(pool, defined.slots, defined.single_use)
                 case StartRun():
                     self._started(action)
                 case InterruptRun(cell, run, verdict):
-                    assert self.cells[cell].run == run
+                    assert run in self.cells[cell].runs
                     assert verdict in {Verdict.CANCELLED, Verdict.TIMEOUT}
                 case KillCell(cell, cause):
                     assert self.cells[cell].state != "dying"
                     assert cause
                     self.cells[cell].state = "dying"
+                    self.cells[cell].restocking = 0
                     self.lost_sessions |= self.cells[cell].sessions - self.cells[cell].ended
                     self.cells[cell].sessions.clear()
                 case LoseRun(run, _, _, ran_s):
@@ -253,7 +294,7 @@ class World:
                     assert ran_s == self.now - known.started_at
                     if known.cell in self.cells:
                         assert self.cells[known.cell].state == "dying", "lost, and its cell lives"
-                        self.cells[known.cell].run = 0
+                        self.cells[known.cell].runs.remove(run)
                     self._end(run, action)
                 case RefuseRun(run):
                     assert self.open[run].started_at < 0, "refused after it began"
@@ -263,7 +304,7 @@ class World:
                     assert cell_of.state != "dying"
                     cell_of.sessions.remove(session)
                     cell_of.ended.remove(session)
-                    assert not cell_of.run or self.runs[cell_of.run].asked.session != session
+                    assert all(self.runs[run].asked.session != session for run in cell_of.runs)
                 case BreakerOpened(pool, cause):
                     assert pool in self.pools
                     assert cause
@@ -275,7 +316,10 @@ class World:
     def _started(self, action: StartRun) -> None:
         cell, known = self.cells[action.cell], self.open[action.run_id]
         asked = known.asked
-        assert cell.state == "idle", "a run was started on a cell that had not said ready"
+        assert cell.state in {"idle", "busy", "restocking"}, "a run was started on no ready cell"
+        taken = len(cell.runs) + cell.restocking
+        assert taken < cell.slots, "a run was started on a cell that had not said ready"
+        assert not cell.spent, "a run was started on a spent cell"
         assert cell.pool == asked.pool
         assert asked.pool not in self.dropped, "a run was started in a pool that was dropped"
         assert known.started_at < 0, "started twice"
@@ -284,15 +328,22 @@ class World:
             assert asked.session not in self.lost_sessions, "a lost session found a fresh sandbox"
             holders = [n for n, c in self.cells.items() if asked.session in c.sessions]
             assert holders in ([], [action.cell]), "a session moved to another cell"
+            assert all(self.runs[run].asked.session != asked.session for run in cell.runs)
+            if cell.single_use:
+                assert asked.session in cell.sessions or not cell.served, "used by two"
             cell.sessions.add(asked.session)
-        cell.state, cell.run = "busy", action.run_id
+        elif cell.single_use:
+            assert not cell.served, "a used cell was used again"
+            assert not cell.sessions, "a run was started beside a session"
+        cell.state = "busy"
+        cell.runs.add(action.run_id)
         known.cell, known.started_at = action.cell, self.now
         for other in self.open.values():
             if other.started_at < 0 and other.asked.pool == asked.pool:
                 assert (
                     asked.session or other.asked.session or (other.asked.priority <= asked.priority)
                 ), "a run of lower priority went first"
-                if other.asked.priority >= asked.priority:
+                if other.asked.priority >= asked.priority and not cell.single_use:
                     other.passed_by[asked.tenant] += 1
         if known.single and not asked.session:
             del known.passed_by[asked.tenant]
@@ -315,13 +366,17 @@ class World:
         for number, pool in self.pools.items():
             cells = [c for c in self.cells.values() if c.pool == number]
             assert queued[number] <= pool.queue_max
-            assert sum(c.state == "busy" for c in cells) <= pool.cells_max
-            living = sum(c.state != "dying" for c in cells)
+            assert sum(len(c.runs) for c in cells) <= pool.cells_max * pool.slots
+            kept = sum(c.single_use and c.state != "dying" and bool(c.sessions) for c in cells)
+            living = sum(c.state != "dying" for c in cells) - kept
             assert living <= pool.cells_max + pool.spares + 1
         for number, cell in self.cells.items():
-            assert self.core.run_of(number) == cell.run
-            assert (cell.state == "busy") == bool(cell.run)
-            assert len(cell.sessions) <= self.policy.sessions_per_cell
+            assert set(self.core.runs_of(number)) == cell.runs
+            assert (cell.state == "busy") == bool(cell.runs)
+            assert len(cell.sessions) <= (1 if cell.single_use else self.policy.sessions_per_cell)
+            if cell.single_use and cell.served and cell.state != "dying":
+                assert cell.sessions, "a used cell lives on"
+            assert not cell.spent or cell.runs or cell.state == "dying", "a spent cell lives on"
         for run, known in self.open.items():
             assert self.core.knows(run)
             if known.started_at >= 0:

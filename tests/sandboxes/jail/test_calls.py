@@ -59,7 +59,7 @@ def test_no_number_is_given_to_two_calls() -> None:
 
 
 @pytest.mark.parametrize("kind", ["wasm", "native"])
-@pytest.mark.parametrize("files", ["none", "read", "write"])
+@pytest.mark.parametrize("files", ["none", "read", "write", "own"])
 def test_a_filter_names_only_calls_that_are_in_the_tables(kind: Kind, files: Files) -> None:
     made = filter_for(kind, files)
     refused = [name for name, _ in made.refused]

@@ -33,7 +33,7 @@ from sandboxes.jail.seccomp import (
 OWN_PID = 4_321
 MACHINES = ("x86_64", "aarch64")
 EPERM = ERRNO | errno.EPERM
-FILES: tuple[Files, ...] = ("none", "read", "write")
+FILES: tuple[Files, ...] = ("none", "read", "write", "own")
 KINDS: tuple[Kind, ...] = ("wasm", "native")
 
 
@@ -172,6 +172,31 @@ def test_every_rule_has_a_case_on_both_sides() -> None:
             assert {(rule.call, True), (rule.call, False)} <= cases, rule.call
 
 
+@pytest.mark.parametrize("machine", MACHINES)
+def test_a_native_cell_narrows_its_own_memory_and_processor_time_and_no_other_limit(
+    machine: str,
+) -> None:
+    found = {n: call("setrlimit", n, machine=machine, kind="native") for n in range(16)}
+
+    assert [n for n, done in found.items() if done == ALLOW] == [0, 2]
+    assert {done for n, done in found.items() if n not in (0, 2)} == {EPERM}
+    assert call("setrlimit", 0, machine=machine) == KILL
+
+
+def test_a_native_guest_moves_about_its_own_files_and_descriptors() -> None:
+    for name in ("dup", "dup3", "preadv"):
+        assert call(name, kind="native") == ALLOW
+        assert call(name) == KILL
+    for files in ("read", "write"):
+        assert call("chdir", kind="native", files=files) == ALLOW
+    assert call("chdir", kind="native") == KILL
+
+
+def test_a_native_guest_is_told_that_files_have_no_attributes_rather_than_killed() -> None:
+    for name in ("listxattr", "getxattr", "setxattr"):
+        assert call(name, kind="native", files="write") == ERRNO | errno.ENOTSUP
+
+
 def test_a_cell_without_files_has_every_path_refused_softly() -> None:
     for name in ("openat", "newfstatat", "readlink", "getdents64"):
         assert call(name) == ERRNO | errno.EACCES
@@ -183,6 +208,14 @@ def test_a_cell_that_reads_files_has_no_call_that_changes_one() -> None:
         assert call(name, files="write") == ALLOW
 
 
+def test_the_times_of_files_change_only_where_all_files_in_sight_are_the_cells_own() -> None:
+    for name in ("utimensat", "utime", "utimes"):
+        assert call(name, files="own") == ALLOW
+        assert call(name, files="write") == EPERM
+        assert call(name, files="read") == KILL
+        assert call(name, kind="native", files="read") == EPERM
+
+
 def test_no_cell_has_a_call_that_changes_owners_or_modes() -> None:
     for name in ("fchmodat", "fchownat", "mknodat", "setxattr"):
         assert call(name, files="write") == KILL
@@ -190,7 +223,7 @@ def test_no_cell_has_a_call_that_changes_owners_or_modes() -> None:
 
 def test_a_program_fits_the_kernels_limit_and_its_encoding() -> None:
     for machine in MACHINES:
-        program = assemble(filter_for("native", "write"), machine, own_pid=1)
+        program = assemble(filter_for("native", "own"), machine, own_pid=1)
         assert len(program) <= 4_096
         assert len(encode(program)) == 8 * len(program)
 

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import pytest
 
+from protocol.fields import Kind
 from sandboxes.guarantees import Strength, costs, guarantees, refusal, to_plain
-from sandboxes.jail.filters import Kind
 from sandboxes.jail.steps import NEEDS_USER_NAMESPACE, Wall
 from sandboxes.jail.survey import MOUNTS, PROCESS_DESCRIPTORS, Finding, Survey
 
@@ -32,12 +32,33 @@ def machine(*lacking: str, is_root: bool = True) -> Survey:
     return Survey("linux", "x86_64", "6", is_root, findings)
 
 
-def test_a_machine_with_every_wall_holds_every_guarantee_of_every_kind() -> None:
-    for kind in ("wasm", "native"):
-        found = guarantees(machine(), kind, "full")
+KINDS: list[Kind] = ["wasm", "process", "interpreter"]
+NATIVE: list[Kind] = ["process", "interpreter"]
 
-        assert [g.name for g in found] == NAMES
-        assert all(g.held and not g.missing for g in found)
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_machine_with_every_wall_holds_every_guarantee_of_every_kind(kind: Kind) -> None:
+    found = guarantees(machine(), kind, "full", is_shared=False)
+
+    assert [g.name for g in found] == NAMES
+    assert all(g.held and not g.missing for g in found)
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_native_cells_that_are_shared_promise_everything_but_the_state_of_a_run(kind: Kind) -> None:
+    found = {g.name: g for g in guarantees(machine(), kind, "full", is_shared=True)}
+
+    assert [name for name, g in found.items() if not g.held] == ["state"]
+    assert "never serves another tenant" in found["state"].reason
+    assert all(g.held for g in guarantees(machine(), "wasm", "full", is_shared=True))
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_native_guests_without_any_jail_are_promised_nothing(kind: Kind) -> None:
+    assert refusal(machine(), kind, "none") is None
+    for g in guarantees(machine(), kind, "none"):
+        assert not g.held
+        assert "no wall" in g.reason
 
 
 @pytest.mark.parametrize("wall", list(Wall))
@@ -53,7 +74,7 @@ def test_one_missing_wall_refuses_the_full_jail_and_names_the_way_to_get_it(wall
 @pytest.mark.parametrize("wall", sorted(NEEDS_USER_NAMESPACE))
 def test_the_light_jail_is_there_without_user_namespaces(wall: Wall) -> None:
     assert refusal(machine(wall), "wasm", "light") is None
-    assert refusal(machine(*NEEDS_USER_NAMESPACE), "native", "light") is None
+    assert refusal(machine(*NEEDS_USER_NAMESPACE), "process", "light") is None
 
 
 @pytest.mark.parametrize("wall", sorted(set(Wall) - NEEDS_USER_NAMESPACE))
@@ -69,9 +90,10 @@ def test_a_wall_against_root_is_not_missed_by_an_ordinary_user() -> None:
 
 
 def test_native_guests_without_a_wall_are_promised_nothing() -> None:
-    for g in guarantees(machine(Wall.SECCOMP), "native", "full"):
-        assert not g.held
-        assert "system call filter" in g.reason
+    for kind in NATIVE:
+        for g in guarantees(machine(Wall.SECCOMP), kind, "full"):
+            assert not g.held
+            assert "system call filter" in g.reason
 
 
 def test_wasm_guests_keep_their_first_wall_and_are_told_which_second_one_is_missing() -> None:
@@ -106,16 +128,13 @@ def test_a_lighter_jail_never_has_a_wall_that_a_stronger_one_lacks() -> None:
 
 
 def test_the_gaps_of_the_light_jail_are_named_in_its_promises() -> None:
-    for kind, names in (
-        ("wasm", ["files", "processes"]),
-        ("native", ["state", "files", "processes"]),
-    ):
+    for kind in KINDS:
         found: list[str] = [
             g.name
-            for g in guarantees(machine(), kind, "light")  # type: ignore[arg-type]  # each is a Kind
+            for g in guarantees(machine(), kind, "light", is_shared=False)
             if "in the light jail" in g.reason
         ]
-        assert found == names
+        assert found == [*(["state"] if kind != "wasm" else []), "files", "processes"]
 
 
 @pytest.mark.parametrize("thing", THINGS)
@@ -123,7 +142,7 @@ def test_every_missing_thing_says_which_guarantee_it_costs(thing: str) -> None:
     assert costs(thing)
 
 
-@pytest.mark.parametrize("kind", ["wasm", "native"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_guarantees_are_json(kind: Kind) -> None:
     plain = [to_plain(g) for g in guarantees(machine(Wall.ROOT), kind, "full")]
 

@@ -144,7 +144,7 @@ def test_a_cell_with_mounts_reaches_exactly_those() -> None:
     steps = cell_plan(Jail(), MOUNTS)
 
     assert RestrictFiles((PathRule("/data", True), PathRule(SCRATCH, True))) in steps
-    assert FilterCalls("wasm", "write") in steps
+    assert FilterCalls("wasm", "own") in steps
 
 
 def test_a_read_only_mount_gives_no_call_that_writes() -> None:

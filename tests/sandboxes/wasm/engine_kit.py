@@ -47,6 +47,9 @@ class Recorder:
     def log(self, level: int, logger: str, message: str, fields: dict[str, str]) -> None:
         self.logs.append((level, logger, message, fields))
 
+    def flush(self) -> None:
+        pass
+
     def mark_truncated(self, stream: Stream) -> None:
         self.cut.add(stream)
 

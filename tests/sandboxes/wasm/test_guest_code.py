@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from sandboxes.wasm import wire
-from sandboxes.wasm.guest import cells, failures
+from sandboxes.guest import cells, failures, wire
 
 
 def value_of(source: str) -> object:

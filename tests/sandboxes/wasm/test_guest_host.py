@@ -9,8 +9,7 @@ import pytest
 
 from protocol.errors import ValueRefused
 from protocol.values import decode, encode
-from sandboxes.wasm import wire
-from sandboxes.wasm.guest import entries, hostside, ports
+from sandboxes.guest import entries, hostside, ports, wire
 
 
 def value(given: object) -> wire.Value:

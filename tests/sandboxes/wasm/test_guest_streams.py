@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given, strategies as st
 
-from sandboxes.wasm import wire
-from sandboxes.wasm.guest import ports, streams
+from sandboxes.guest import ports, streams, wire
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
 

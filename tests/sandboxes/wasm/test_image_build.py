@@ -150,7 +150,7 @@ def test_the_guests_own_packages_import_each_other_under_their_new_name(tmp_path
     lay_out(str(tmp_path / INSIDE))
 
     laid = {p.relative_to(tmp_path / INSIDE): p.read_text() for p in tmp_path.rglob("*.py")}
-    assert Path("sandboxes/wasm/guest/running.py") in laid
+    assert Path("sandboxes/guest/running.py") in laid
     for path, text in laid.items():
         for line in text.splitlines():
             words = line.split()

@@ -224,10 +224,10 @@ def test_a_failure_of_the_host_while_the_guest_writes_to_a_descriptor_is_ours(be
         "ports.emit(3, '[' * 100_000)",
         "ports.emit(5, '\\u1234')",
         "ports.emit(4, ' ' * (40 << 20))",
-        "ports.call('f', 'no header')",
-        "ports.call('f', '{}\\n')",
-        "ports.call('f', '{\"pieces\":[[\"/etc/passwd\",10,0]]}\\n')",
-        "ports.call('f', '{\"pieces\":[99]}\\nx')",
+        "sys.modules['wit_world'].call('f', 'no header')",
+        "sys.modules['wit_world'].call('f', '{}\\n')",
+        "sys.modules['wit_world'].call('f', '{\"pieces\":[[\"/etc/passwd\",10,0]]}\\n')",
+        "sys.modules['wit_world'].call('f', '{\"pieces\":[99]}\\nx')",
     ],
 )
 def test_what_a_guest_says_against_the_rules_ends_it_as_crashed(bench: Bench, lie: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes.errors import MountRefused
-from sandboxes.wasm.scratch import (
+from sandboxes.scratch import (
     DEPTH_MAX,
     ENTRIES_MAX,
     FilesOverLimit,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from protocol.errors import RemoteProtocolError
-from sandboxes.wasm import wire
+from sandboxes.guest import wire
 
 PIECES = st.one_of(st.binary(max_size=64), st.text(max_size=32).map(str.encode))
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

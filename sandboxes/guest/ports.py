@@ -1,0 +1,61 @@
+"""The three calls out of the guest, as one place to set them.
+
+    emit         output, log entries and progress
+    ask          one call of a host function
+    read         live standard input
+
+Whoever carries the guest's words as text connects three functions of texts (`connect`); whoever
+takes them as values, in the same process, three of values (`connect_values`). Until then they
+swallow everything: the imports of a component cannot be called while its snapshot is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sandboxes.guest import wire
+
+
+def _no_emit(kind: int, text: str) -> None:
+    pass
+
+
+def _no_answer(name: str, arguments: wire.Value) -> wire.Answer:
+    raise RuntimeError("no host is connected")
+
+
+def _no_input(count: int) -> bytes:
+    return b""
+
+
+emit: Callable[[int, str], None] = _no_emit
+ask: Callable[[str, wire.Value], wire.Answer] = _no_answer
+read: Callable[[int], bytes] = _no_input
+
+
+def connect(
+    emit_: Callable[[int, str], None],
+    call_: Callable[[str, str], str],
+    read_stdin_: Callable[[int], str],
+) -> None:
+    """Use these functions of texts from now on."""
+
+    def ask_(name: str, arguments: wire.Value) -> wire.Answer:
+        return wire.unpack_answer(call_(name, wire.pack_call(arguments)))
+
+    connect_values(emit_, ask_, lambda count: wire.unpack_stdin(read_stdin_(count)))
+
+
+def connect_values(
+    emit_: Callable[[int, str], None],
+    ask_: Callable[[str, wire.Value], wire.Answer],
+    read_: Callable[[int], bytes],
+) -> None:
+    """Use these functions of values from now on."""
+    global emit, ask, read
+    emit, ask, read = emit_, ask_, read_
+
+
+def disconnect() -> None:
+    """Swallow everything again."""
+    connect_values(_no_emit, _no_answer, _no_input)

@@ -1,0 +1,246 @@
+"""One native guest: its request, its words, its limits, its end.
+
+    fresh     made for the process at hand, which is all there is of it
+    run       the request is carried out by `sandboxes.guest.running`, on the main thread
+    over      closed; or interrupted, and then never used again
+
+Rule 1: what the guest does is an `Ended`. An exception that leaves the guest's runner is the
+        guest's doing, too: it can reach everything.
+Rule 2: a guest that waits for its host, waits with others of its threads in turn.
+"""
+
+from __future__ import annotations
+
+import _thread
+import time
+from collections.abc import Callable
+from typing import Final, NoReturn
+
+from protocol.errors import RemoteProtocolError, printable
+from protocol.messages import Error, Timings, Usage, Verdict
+from sandboxes.base import Ended, Host, Order
+from sandboxes.errors import MountRefused, SandboxBroken
+from sandboxes.guest import ports, running, streams, wire
+from sandboxes.process.files import Files, FilesOverLimit
+from sandboxes.process.limits import ProcessLimits
+from sandboxes.process.stopping import Interrupted, Stopper
+from sandboxes.requests import Pieces, request_of
+from sandboxes.talk import Talk
+
+CRASH_NAME: Final = "GuestCrashed"
+_WARM_UP: Final = wire.Request("print(1 + 1)", mode="cell")
+#: Endings that a guest can bring about while it is over its limit on files.
+_BY_GUEST: Final = (Verdict.OK, Verdict.EXCEPTION, Verdict.EXIT, Verdict.VALUE)
+_NOT_NOW: Final = wire.Failure("RuntimeError", "no run is at hand")
+
+
+class ProcessSandbox:
+    """One guest in the cell's own process; see `sandboxes.base.Sandbox`."""
+
+    def __init__(
+        self,
+        stopper: Stopper,
+        limits: ProcessLimits,
+        files: Files,
+        *,
+        spool_path: str,
+        note_threads: Callable[[], bool],
+    ) -> None:
+        """Take what the cell's backend shares.
+
+        Args:
+            stopper: of this process.
+            limits: of this process.
+            files: of this guest alone.
+            spool_path: the folder of large inputs, or "".
+            note_threads: notes, and returns, whether guests have left threads behind.
+        """
+        self._stopper = stopper
+        self._limits = limits
+        self._files = files
+        self._spool_path = spool_path
+        self._note_threads = note_threads
+        self._talk = Talk()
+        self._asking = _thread.allocate_lock()
+        self._session = 0
+        self._is_over = False
+
+    def warm_up(self) -> None:
+        """Run a line of our own, so that a first run finds its pages written to.
+
+        Raises:
+            SandboxBroken: it does not run.
+        """
+        reply = running.carry_out(_WARM_UP)
+        if reply.verdict != "ok":
+            raise SandboxBroken(f"a native cell does not run a line of Python: {reply.error}")
+
+    # --- running ---------------------------------------------------------------------------------
+    def run(self, order: Order, host: Host) -> Ended:
+        """Run a guest and return how it ended. On the main thread alone.
+
+        Raises:
+            SandboxBroken: our side failed.
+        """
+        if self._is_over:
+            raise SandboxBroken("a sandbox was used after its guest was stopped")
+        run, pieces = order.run, Pieces(order, self._spool_path)
+        try:
+            work_path = self._files.begin(run, pieces)
+            request = request_of(order, pieces, cwd=work_path)
+        except MountRefused as refused:
+            return _refused("MountRefused", str(refused))
+        except UnicodeDecodeError as error:
+            return _refused("SyntaxError", f"the source is not UTF-8: {error.reason}")
+        self._session = run.session
+        self._talk.begin(host)
+        ports.connect_values(self._emit, self._ask, self._read)
+        wall_s = run.limits.wall_ms / 1_000
+        self._limits.begin(run.limits.memory_bytes, wall_s)
+        started_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
+        if (wanted := self._stopper.begin(wall_s)) is not None:
+            self._talk.begin(None)
+            return Ended(wanted, reusable=True)
+        reply: wire.Reply | BaseException
+        try:
+            reply = running.carry_out(request)
+        except BaseException as error:  # noqa: BLE001 - see rule 1
+            reply = error
+        wanted = self._stopper.end()
+        usage = Usage(
+            wall_us=(time.perf_counter_ns() - started_ns) // 1_000,
+            cpu_us=(time.process_time_ns() - cpu_ns) // 1_000,
+            peak_memory_bytes=self._limits.peak_bytes(),
+            files_bytes=self._files.used_bytes(),
+        )
+        ended = self._ended(reply, wanted, order, host, usage)
+        self._talk.begin(None)
+        return ended
+
+    def _ended(
+        self,
+        reply: wire.Reply | BaseException,
+        wanted: Verdict | None,
+        order: Order,
+        host: Host,
+        usage: Usage,
+    ) -> Ended:
+        talk = self._talk
+        talk.raise_if_broken()
+        self._give_streams(reply, host)
+        stopped = talk.over or wanted
+        is_clean = stopped is None and talk.violation is None and not self._note_threads()
+        self._is_over = not is_clean
+        if talk.violation is not None:
+            return _crashed(f"the guest broke the rules: {printable(talk.violation)}", usage)
+        if stopped is not None:
+            return Ended(stopped, usage=usage)
+        if not isinstance(reply, wire.Reply):
+            self._is_over = True
+            return _crashed(f"the guest broke its runner: {printable(repr(reply))}", usage)
+        verdict = Verdict(reply.verdict)
+        files: dict[str, bytes] = {}
+        if verdict in _BY_GUEST and usage.files_bytes > order.run.limits.files_bytes:
+            return Ended(Verdict.FILES, usage=usage, reusable=is_clean)
+        if order.run.keep_files:
+            try:
+                files = self._files.take_files(order.run.limits.files_bytes)
+            except FilesOverLimit:
+                return Ended(Verdict.FILES, usage=usage, reusable=is_clean)
+        told, value = reply.error, reply.value
+        return Ended(
+            verdict=verdict,
+            exit_code=reply.exit_code,
+            error=None if told is None else Error(told.name, told.message, told.traceback),
+            value=None if value is None else _bytes(value.body),
+            out_of_band=() if value is None else [_bytes(piece) for piece in value.buffers],
+            files=files,
+            usage=usage,
+            timings=Timings(
+                decode_us=reply.decode_us, run_us=reply.run_us, encode_us=reply.encode_us
+            ),
+            reusable=is_clean,
+        )
+
+    @staticmethod
+    def _give_streams(reply: wire.Reply | BaseException, host: Host) -> None:
+        if isinstance(reply, wire.Reply):
+            stdout, stderr = reply.stdout, reply.stderr
+        else:  # it was interrupted on its way out
+            stdout, stderr = streams.STDOUT.take(), streams.STDERR.take()
+        if stdout:
+            host.output("stdout", stdout)
+        if stderr:
+            host.output("stderr", stderr)
+        if streams.STDOUT.truncated:
+            host.mark_truncated("stdout")
+        if streams.STDERR.truncated:
+            host.mark_truncated("stderr")
+
+    # --- what the guest says, on any of its threads ----------------------------------------------
+    def _emit(self, kind: int, text: str) -> None:
+        try:
+            self._talk.emit(kind, text.encode(errors="surrogatepass"))
+            if (host := self._talk.host) is not None:
+                host.flush()  # nobody can later, while the guest is in a call that keeps the lock
+        except BaseException as error:  # noqa: BLE001 - noted, and raised once the guest has ended
+            self._stop(error)
+
+    def _ask(self, name: str, arguments: wire.Value) -> wire.Answer:
+        with self._asking:
+            host = self._talk.host
+            if host is None:
+                return _NOT_NOW
+            try:
+                buffers = [_bytes(piece) for piece in arguments.buffers]
+                answer = host.call(name, _bytes(arguments.body), buffers)
+            except BaseException as error:  # noqa: BLE001 - as above
+                self._stop(error)
+        if answer.error is not None:
+            return wire.Failure(answer.error.name, answer.error.message)
+        return wire.Value(answer.value, answer.buffers)
+
+    def _read(self, count: int) -> bytes:
+        with self._asking:
+            host = self._talk.host
+            if host is None:
+                return b""
+            try:
+                return host.read_stdin(count)
+            except BaseException as error:  # noqa: BLE001 - as above
+                self._stop(error)
+
+    def _stop(self, error: BaseException) -> NoReturn:
+        """End the run: the host, or what was said to it, forbids that it goes on."""
+        self._talk.fail(error)
+        self._stopper.interrupt(self._talk.over or Verdict.CRASHED)
+        raise Interrupted from None
+
+    # --- from other threads, and the end ---------------------------------------------------------
+    def interrupt(self, verdict: Verdict) -> None:
+        """End the run at hand, or the next at its beginning, with `verdict`. Any thread."""
+        self._stopper.interrupt(verdict)
+
+    def files_bytes(self) -> int:
+        """Return the bytes the guest wrote to files in its run. Any thread."""
+        return self._files.written_bytes()
+
+    def close(self) -> None:
+        """Forget its globals and remove its directory. Idempotent."""
+        if self._session:
+            running.forget(self._session)
+        self._files.close()
+
+
+def _bytes(piece: wire.Piece) -> bytes:
+    if isinstance(piece, wire.InFile):
+        raise RemoteProtocolError("wire: a guest cannot name a file")
+    return piece if isinstance(piece, bytes) else bytes(piece)
+
+
+def _refused(name: str, message: str) -> Ended:
+    return Ended(Verdict.EXCEPTION, 1, Error(name, message), reusable=True)
+
+
+def _crashed(words: str, usage: Usage) -> Ended:
+    return Ended(Verdict.CRASHED, None, Error(CRASH_NAME, words[:4_000]), usage=usage)

@@ -1,0 +1,1 @@
+"""Memory that several guests of one cell use at the same time: `atomics`, `array`."""
