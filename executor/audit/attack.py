@@ -70,7 +70,6 @@ class Limit(enum.StrEnum):
     READ_ONLY = "read-only mounts"
     NOTHING_GIVEN = "nothing given"
     ISOLATE = "isolate of its own"
-    READERS = "strict readers"
 
 
 class Control(enum.StrEnum):
@@ -150,12 +149,12 @@ class Attack:
         """Where it has to bite."""
         if self.lies:
             return Control.RECEIVER
-        if self.harm is Harm.LATE:
-            return Control.LOOP
         if self.hole is not None:
             return Control.OPENED
         if self.walls:
             return Control.WITHOUT
+        if self.harm is Harm.LATE:
+            return Control.LOOP
         return Control.CARELESS if self.careless else Control.NATIVE
 
 

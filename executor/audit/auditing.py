@@ -1,4 +1,4 @@
-"""`audit`: every attack, first where it must bite, then on the sandboxes as they are configured here.
+"""`audit`: every attack, first where it must bite, then on the sandboxes as configured here.
 
     lanes     a few threads, each with a supervisor of its own, take attack after attack
     arenas    the jail's probes, beside them
@@ -89,6 +89,7 @@ def audit(
     down = frozenset(parse(w) if isinstance(w, str) else w for w in without)
     down |= with_dependents(kernel_walls(down))
     _check(kinds, configuration, down)
+    chosen = [g for g in GUARANTEES if any(entry.guarantee == g for entry in entries.values())]
     began, clock = datetime.datetime.now(datetime.UTC), time.monotonic()
     results: list[Result] = []
     matrix = []
@@ -96,7 +97,7 @@ def audit(
     for kind in kinds:
         found, reasons = run.kind(kind, entries)
         results += found
-        for guarantee in GUARANTEES:
+        for guarantee in chosen:
             of_it = [result for result in found if result.guarantee == guarantee]
             matrix.append(standing_of(guarantee, kind, of_it, reasons.get(guarantee, "")))
     return Report(
@@ -169,7 +170,8 @@ class _Run:
     def kind(self, kind: Kind, entries: dict[str, Entry]) -> tuple[list[Result], dict[str, str]]:
         """Return the results for one kind, and why what is not promised is not."""
         self._found = []
-        with Surroundings() as around:
+        configuration = self._configuration
+        with Surroundings(configuration.protect, configuration.places) as around:
             try:
                 reasons = self._not_promised(kind)
             except Misuse as error:

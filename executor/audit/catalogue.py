@@ -22,13 +22,38 @@ _OF_GROUP: Final = {
     "network": "network",
     "signals": "processes",
     "memory": "processes",
-    "descriptors": "files",
+    "descriptors": "secrets",
     "processes": "processes",
     "resources": "memory",
     "privileges": "processes",
     "surface": "processes",
 }
-_OF_PROBE: Final[dict[str, str]] = {}
+_OF_PROBE: Final = {
+    "descriptors.read_leaked": "secrets",
+    "descriptors.read_any": "secrets",
+    "descriptors.read_environment": "secrets",
+    "descriptors.read_initial_stack": "secrets",
+    "descriptors.give": "protocol",
+    "descriptors.take": "protocol",
+    "memory.process_vm_read": "secrets",
+    "memory.ptrace": "secrets",
+    "memory.proc_mem": "secrets",
+    "memory.steal_descriptor": "secrets",
+    "memory.shared_memory": "state",
+    "memory.outlive": "wall_time",
+    "memory.forget_parent_death": "wall_time",
+    "processes.outlive": "wall_time",
+    "processes.forget_parent_death": "wall_time",
+    "privileges.name_host": "state",
+    "privileges.read_host_name": "state",
+    "privileges.raise_interface": "network",
+    "privileges.raw_socket": "network",
+    "privileges.mount": "files",
+    "privileges.remount_writable": "files",
+    "privileges.chroot": "files",
+    "privileges.new_mounts": "files",
+    "surface.watch_files": "files",
+}
 
 
 def load(folder: pathlib.Path = FOLDER) -> dict[str, Entry]:

@@ -17,7 +17,8 @@ from sandboxes.jail import capabilities, identity, kernel, no_new_privileges, pa
 OUTER_MEMORY_BYTES: Final = 1 << 30
 OUTER_CPU_S: Final = 10
 OUTER_FILE_BYTES: Final = 128 << 20
-OUTER_PROCESSES: Final = 128
+#: Of the user that all cells of root's are, on the whole machine.
+OUTER_PROCESSES: Final = 4_096
 OUTER_DESCRIPTORS: Final = 512
 #: Source: linux/prctl.h, linux/capability.h (CAP_DAC_READ_SEARCH).
 _PR_SET_KEEPCAPS: Final = 8

@@ -177,10 +177,12 @@ def run_on_loop(attack: Attack, targets: Targets) -> Seen:
 
 
 def begin(told: dict[str, Any]) -> str:
+    """Return what every disposable process does first."""
     return _BEGIN.format(root=_ROOT, parent=os.getpid(), target=told)
 
 
 def start(text: str, targets: Targets, *given: int) -> subprocess.Popen[bytes]:
+    """Start a process that runs a text and inherits what a careless host's would."""
     return subprocess.Popen(  # noqa: S603 - our own interpreter, our own attack
         [sys.executable, "-I", "-S", "-E", "-c", text],
         stdin=subprocess.DEVNULL,
@@ -240,6 +242,7 @@ def _count_beats(reader: int, process: subprocess.Popen[bytes]) -> int:
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started in its session. Harmless if it has ended."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()

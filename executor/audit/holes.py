@@ -1,4 +1,4 @@
-"""Host functions that believe their arguments: the mistakes that attacks on what a host offers look for.
+"""Host functions that believe their arguments: what attacks on what a host offers look for.
 
 They are offered only by an audit, to see that an attack on such a function bites; each bites into
 targets of the audit alone, as the guest that calls them is the audit's own.

@@ -120,6 +120,8 @@ def _here(
         if whole.bit:
             return Finding(False, "a known gap of the light jail, which its guarantees name")
         return Finding(False, f"the light jail stops it{_said(whole)}")
+    if Wall.USERS in without:
+        return Finding(False, f"stopped without any namespace{_said(whole)}")
     bitten = []
     for wall in probe.walls:
         alone = arena.run(probe, Walls(probe.strength, (probe.down - {wall}) | without))

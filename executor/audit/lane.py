@@ -12,8 +12,9 @@ Rule 2: what is raised beyond `ExecutorError` is the host's harm.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from executor.audit import liveness
@@ -24,6 +25,7 @@ from executor.audit.lies import as_text
 from executor.audit.measuring import Scales, grown_while
 from executor.audit.targets import MOUNTED_AT, VARIABLE, Targets
 from executor.audit.walls import AnyWall, hole_without, kernel_walls, limits_without
+from executor.checks import mount_from
 from executor.errors import ExecutorError, Refused
 from protocol.messages import Mount
 
@@ -132,6 +134,9 @@ class Lane:
         if scales is not None:
             options["functions"] = {**options.get("functions", {}), "weigh": scales.weigh}
         if attack.harm is Harm.LATE:
+            if Limit.ISOLATE in attack.walls:
+                seen_file = os.path.join(targets.mount, "seen")
+                return liveness.run_held(supervisor, attack, options, seen_file)
             return liveness.run_watched(supervisor, attack, options)
         if attack.harm is Harm.OUTLIVED:
             supervisor.run("0")  # a cell is there: the clock is not started for its making
@@ -146,8 +151,8 @@ class Lane:
         self, attack: Attack, targets: Targets, down: frozenset[AnyWall]
     ) -> dict[str, Any]:
         """Return what is asked for an attack's run."""
-        options: dict[str, Any] = {"mode": "script", **self._configuration.options}
-        options |= attack.options
+        configured = self._configuration.options
+        options: dict[str, Any] = {"mode": "script", **configured, **attack.options}
         options["limits"] = limits_without(attack, down)
         mounts = list(options.pop("mounts", ()))
         hole = hole_without(attack, down) or Hole()
@@ -158,14 +163,16 @@ class Lane:
             mounts.append(Mount(targets.canary, "/canary", writable=hole.mount == "rw"))
         if mounts:
             options["mounts"] = mounts
-        functions: dict[str, Any] = {**options.pop("functions", {}), **hole.functions}
+        functions: dict[str, Any] = {}
+        for given in (configured.get("functions"), attack.options.get("functions"), hole.functions):
+            functions |= _by_name(given or {})
         if functions:
             options["functions"] = functions
         if hole.env:
             options["env"] = {**options.get("env", {}), VARIABLE: targets.around.variable}
         if attack.result:
             options["result"] = attack.result
-        told = targets.told(mount=MOUNTED_AT)
+        told = targets.told(mount=MOUNTED_AT, mounts=[mount_from(m).guest_path for m in mounts])
         options["inputs"] = {**options.get("inputs", {}), "target": told}
         options["tenant"] = f"audit-{id(targets):x}"
         return options
@@ -239,6 +246,13 @@ def _of(outcome: Outcome) -> Seen:
             "error_chars": 0 if error is None else len(error.message) + len(error.traceback),
         },
     )
+
+
+def _by_name(given: Mapping[str, Any] | Iterable[Any]) -> dict[str, Any]:
+    if isinstance(given, Mapping):
+        return dict(given)
+    functions: Iterable[Any] = given
+    return {function.__name__: function for function in functions}
 
 
 def _shown(value: object) -> str:

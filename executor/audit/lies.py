@@ -1,4 +1,4 @@
-"""Frames that a cell sends about its run, true to form or not: how attacks on the protocol are made.
+"""Frames that a cell sends about its run, true to form or not: attacks on the protocol.
 
 A lie is text, so that it reaches a cell's process and a careless host alike: the frame in
 hexadecimal with a mark where the number of the run belongs.

@@ -1,9 +1,13 @@
 """Liveness under attack: heartbeats and deadlines that come in time while guests do their worst.
 
-Two guests attack at once, a third cell serves short runs. Counted are
+`run_watched`: two guests attack at once, a third cell serves short runs. Counted are
 
     heartbeats   the supervisor's loop answers a question within `BEAT_LATE_S`
     deadlines    a run that never ends by itself is ended within `BEAT_LATE_S` of its deadline
+
+`run_held`: the host holds its own interpreter in one long call. Counted is
+
+    deadlines    a run that never ends makes room for the next one while the host is held
 
 Rule: late is late by the host's clock; how late does not matter, how often does.
 """
@@ -11,6 +15,8 @@ Rule: late is late by the host's clock; how late does not matter, how often does
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,6 +34,8 @@ ATTACK_S: Final = 1.2
 _DEADLINE_S: Final = 0.1
 #: What a cell's own kill takes, beside being late: see `executor.pool.policy`.
 _KILL_S: Final = 0.15
+#: How often the host holds its interpreter.
+_HOLDS: Final = 2
 _PATIENCE_S: Final = 20.0
 _ENDLESS: Final = "while True: pass"
 
@@ -46,6 +54,38 @@ def run_watched(supervisor: Supervisor, attack: Attack, options: dict[str, Any])
             missed += lateness_s > BEAT_LATE_S
     verdicts = {_ended(handle) for handle in handles}
     return Seen(verdict=" and ".join(sorted(verdicts)), beats=beats, missed=missed)
+
+
+def run_held(supervisor: Supervisor, attack: Attack, options: dict[str, Any], seen: str) -> Seen:
+    """Hold the host's interpreter and count the deadlines that are missed meanwhile.
+
+    Args:
+        supervisor: a supervisor.
+        attack: its guest makes the file `seen`, and is run behind others that never end.
+        options: of its run.
+        seen: the file, as the host knows it.
+    """
+    mounts = {"mounts": options["mounts"]}
+    for _ in range(CELLS):
+        supervisor.run("0", **mounts)
+    missed = 0
+    for _ in range(_HOLDS):
+        short = {**mounts, "limits": {"wall_s": _DEADLINE_S}}
+        endless = [supervisor.start(_ENDLESS, **short) for _ in range(CELLS)]
+        then = supervisor.start(attack.guest, **options)
+        _hold_interpreter(_DEADLINE_S + _KILL_S + BEAT_LATE_S)
+        released = time.time()
+        for handle in (*endless, then):
+            handle.result(_PATIENCE_S)
+        missed += os.stat(seen).st_mtime > released
+        os.unlink(seen)
+    return Seen(verdict="ok", beats=_HOLDS, missed=missed)
+
+
+def _hold_interpreter(seconds: float) -> None:
+    """Keep every other thread of this interpreter from running."""
+    library = ctypes.PyDLL(None)  # unlike CDLL, this keeps the lock during a call
+    library.usleep(round(seconds * 1e6))
 
 
 def _heartbeat(supervisor: Supervisor) -> float:

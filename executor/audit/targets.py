@@ -17,6 +17,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import pathlib
 import re
 import secrets
 import shutil
@@ -24,15 +25,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from executor.audit.attack import CLAIM, Attack
+from executor.errors import Misuse
 from sandboxes.jail.identity import PLAIN_UID
 from sandboxes.jail.probes.listeners import Listeners
 
 VARIABLE: Final = "CELLBLOCK_AUDIT_CANARY"
 EVIDENCE_CHARS_MAX: Final = 300
+#: Of a protected file: what is looked for, and how short a line says nothing.
+PROTECTED_CHARS_MAX: Final = 1 << 16
+PROTECTED_CHARS_MIN: Final = 8
 MOUNTED_AT: Final = "/given"
 MOUNTED: Final = b"as it was given\n"
 _LEAK_FROM: Final = 60
@@ -51,6 +56,22 @@ class Secrets:
         text = secrets.token_hex(16)
         self._texts[text] = name
         return text
+
+    def keep(self, path: pathlib.Path) -> None:
+        """Take the lines of a file of the host's for secrets.
+
+        Raises:
+            Misuse: the file cannot be read, or has no line that could be recognised.
+        """
+        try:
+            lines = path.read_text("utf-8", "replace")[:PROTECTED_CHARS_MAX].splitlines()
+        except OSError as error:
+            raise Misuse("protect", f"{path}: {error.strerror}") from None
+        known = [line.strip() for line in lines if len(line.strip()) >= PROTECTED_CHARS_MIN]
+        if not known:
+            problem = f"{path}: no line has {PROTECTED_CHARS_MIN} characters to know it by"
+            raise Misuse("protect", problem)
+        self._texts |= dict.fromkeys(known, f"the protected file {path.name}")
 
     def found_in(self, text: str) -> str:
         """Return the name of a secret that shows in `text`, "" if none does."""
@@ -81,12 +102,24 @@ def _forms(secret: str) -> tuple[str, ...]:
 class Surroundings:
     """What all attacks of an audit have in common. A context manager."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, protect: Iterable[pathlib.Path] = (), places: Iterable[pathlib.Path] = ()
+    ) -> None:
+        """Make them.
+
+        Args:
+            protect: files of the host's that no guest may read.
+            places: directories of the host's that no guest may see into.
+        """
         self._undo = contextlib.ExitStack()
         self.secrets = Secrets()
+        self.protected = tuple(path.resolve() for path in protect)
+        self.places = tuple(path.resolve() for path in places)
+        for path in self.protected:
+            self.secrets.keep(path)
         self.base = tempfile.mkdtemp(prefix="cellblock-audit-")
         self._undo.callback(shutil.rmtree, self.base, ignore_errors=True)
-        os.chmod(self.base, 0o755)
+        open_to_all(self.base)
         self.variable = self.secrets.new("the host's environment")
         os.environ[VARIABLE] = self.variable
         self._undo.callback(os.environ.pop, VARIABLE, None)
@@ -126,7 +159,7 @@ class Targets:
         self.file = os.path.join(self.canary, "secret")
         for folder in (self.base, self.canary, self.mount):
             os.makedirs(folder, exist_ok=True)
-            os.chmod(folder, 0o755)
+            open_to_all(folder)
         write(self.file, self.secret.encode(), 0o644)
         write(os.path.join(self.mount, "file"), MOUNTED, 0o644)
         os.symlink(self.file, os.path.join(self.mount, "link-out"))
@@ -138,6 +171,10 @@ class Targets:
                 owned += [self.mount, os.path.join(self.mount, "file")]
             for path in owned:
                 os.chown(path, PLAIN_UID, PLAIN_UID)
+        self._planted: list[str] = []
+        if attack.hole is not None:
+            for place in around.places:
+                self._plant(place)
         self._listeners: Listeners | None = None
         self._sentinel: subprocess.Popen[bytes] | None = None
         text = attack.guest + attack.then
@@ -156,12 +193,13 @@ class Targets:
     def __exit__(self, *_: object) -> None:
         self._undo.close()
 
-    def told(self, *, mount: str, start: str = "/") -> dict[str, Any]:
+    def told(self, *, mount: str, start: str = "/", mounts: Sequence[str] = ()) -> dict[str, Any]:
         """Return the guest's global `target`.
 
         Args:
             mount: where the mounted directory is for this guest.
             start: where a guest that looks for everything begins.
+            mounts: where else something is mounted.
         """
         told: dict[str, Any] = {
             "claim": CLAIM,
@@ -170,10 +208,10 @@ class Targets:
             "mount": mount,
             "mount_source": self.mount,
             "start": start,
-            "mounts": [],
-            "protected": [],
-            "planted": [],
-            "planted_dirs": [],
+            "mounts": list(mounts),
+            "protected": [str(path) for path in self.around.protected],
+            "planted": [os.path.join(folder, "secret") for folder in self._planted],
+            "planted_dirs": list(self._planted),
             "variable": VARIABLE,
             "descriptor": self.around.leak,
             "host_pid": os.getpid(),
@@ -193,12 +231,27 @@ class Targets:
             }
         return told
 
+    def _plant(self, place: pathlib.Path) -> None:
+        """Put a canary into a directory of the host's, for as long as the attack takes.
+
+        Raises:
+            Misuse: it cannot be written to.
+        """
+        try:
+            folder = tempfile.mkdtemp(prefix=".cellblock-audit-", dir=place)
+        except OSError as error:
+            raise Misuse("places", f"{place}: {error.strerror}") from None
+        self._undo.callback(shutil.rmtree, folder, ignore_errors=True)
+        open_to_all(folder)
+        write(os.path.join(folder, "secret"), self.secret.encode(), 0o644)
+        self._planted.append(folder)
+
     # --- judging ---------------------------------------------------------------------------------
     def state(self) -> dict[str, object]:
         """Return what may not change: names, modes, times and contents."""
         state: dict[str, object] = {}
-        folders = (self.canary,) if self._given_writable else (self.canary, self.mount)
-        for folder in folders:
+        folders = [self.canary] if self._given_writable else [self.canary, self.mount]
+        for folder in (*folders, *self._planted):
             for place, names, files in os.walk(folder):
                 for name in (".", *names, *files):
                     path = os.path.join(place, name)
@@ -278,15 +331,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
+def open_to_all(folder: str) -> None:
+    """Let every user look into a folder: it is walls that hold, and not modes of files."""
+    os.chmod(folder, 0o755)  # noqa: S103 - see above
+
+
 def write(path: str, data: bytes, mode: int) -> None:
     """Write a file of a mode."""
     with open(path, "wb") as file:
         file.write(data)
     os.chmod(path, mode)
-
-
-def visible_suffixes(path: str) -> Iterator[str]:
-    """Yield the ends of a path, the longest first: one of them leads to it from within a mount."""
-    parts = path.strip("/").split("/")
-    for at in range(len(parts)):
-        yield "/".join(parts[at:])

@@ -130,6 +130,12 @@ def _doctor(parsed: Parsed, endings: Endings) -> int:
     return doctor(parsed)
 
 
+def _audit(parsed: Parsed, endings: Endings) -> int:
+    from executor.cli.audit import audit
+
+    return audit(parsed)
+
+
 def _schema(parsed: Parsed, endings: Endings) -> int:
     no_words(parsed, "schema")
     import json
@@ -158,6 +164,7 @@ _COMMANDS: dict[str, Callable[[Parsed, Endings], int]] = {
     "image list": _image_list,
     "image prune": _image_prune,
     "doctor": _doctor,
+    "audit": _audit,
     "schema": _schema,
     "completion": _completion,
 }

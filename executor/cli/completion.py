@@ -10,7 +10,7 @@ import argparse
 
 import shtab
 
-from executor.cli.flags import FILE, FLAGS, OUT, VOLUME, Flag
+from executor.cli.flags import ATTACKS, FILE, FLAGS, HTML, JUNIT, OUT, VOLUME, Flag
 
 SHELLS = ("bash", "zsh", "fish", "tcsh")
 SUMMARIES = {
@@ -19,6 +19,7 @@ SUMMARIES = {
     "worker": "run what others submit, on this machine",
     "image": "build, list and prune prebuilt images",
     "doctor": "say what this machine gives and what is missing",
+    "audit": "attack the sandboxes here and say which promises hold",
     "schema": "print the JSON Schema of the protocol",
     "completion": "print shell completion",
 }
@@ -66,9 +67,9 @@ def _add_flags(parser: argparse.ArgumentParser, flags: tuple[Flag, ...]) -> None
         else:
             choices = flag.choices or None
             action = parser.add_argument(*names, metavar=flag.metavar, choices=choices, help=text)
-            if flag in (VOLUME, OUT):
+            if flag in (VOLUME, OUT, ATTACKS):
                 _completes(action, shtab.DIRECTORY)
-            elif flag is FILE:
+            elif flag in (FILE, HTML, JUNIT):
                 _completes(action, shtab.FILE)
 
 

@@ -137,6 +137,14 @@ NAME = Flag("--name", "call it this", metavar="NAME", variable="")
 PREIMPORT = Flag("--preimport", "a module to import", metavar="NAME", repeats=True, variable="")
 OPTIMIZE = Flag("--optimize", "merge and optimise its modules", variable="")
 ALL = Flag("--all", "also what is current", variable="")
+AUDITED = Flag("--kind", "wasm, process, interpreter or all", metavar="KIND", variable="")
+ONLY = Flag("--only", "guarantees to attack, by comma", metavar="NAMES", variable="")
+ATTACK = Flag("--attack", "one attack by its id", metavar="ID", repeats=True, variable="")
+ATTACKS = Flag("--attacks", "a folder of attacks of one's own", metavar="DIR", variable="")
+WITHOUT = Flag("--without", "leave a wall out", metavar="WALL", repeats=True, variable="")
+HTML = Flag("--html", "write the report as a page", metavar="FILE", variable="")
+JUNIT = Flag("--junit", "write the report as JUnit XML", metavar="FILE", variable="")
+LIST = Flag("--list", "list the attacks and end", variable="")
 
 NATS = Flag("--nats", "NATS servers (default nats://127.0.0.1:4222)", metavar="URL[,URL]")
 QUEUE = Flag("--queue", "the queue of runs (default default)", metavar="NAME")
@@ -172,6 +180,10 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     "image list": (JSON, HELP),
     "image prune": (ALL, QUIET, HELP),
     "doctor": (JSON, HELP),
+    "audit": (
+        *(AUDITED, ONLY, ATTACK, ATTACKS, WITHOUT, JAIL),
+        *(LIST, JSON, HTML, JUNIT, QUIET, HELP),
+    ),
     "schema": (HELP,),
     "completion": (HELP,),
 }

@@ -17,6 +17,7 @@ Usage: cellblock COMMAND [OPTIONS]
   worker      run what others submit over NATS, on this machine
   image       build, list and prune prebuilt images with packages
   doctor      say what this machine gives, what is missing, and how to get it
+  audit       attack the sandboxes here and say which promises hold
   schema      print the JSON Schema of the protocol
   completion  print shell completion for bash, zsh, fish or tcsh
 
@@ -113,6 +114,30 @@ Examples:
   cellblock doctor --json | jq .jails
 """
 
+AUDIT = """\
+Usage: cellblock audit [OPTIONS]
+
+Attacks the sandboxes as they are on this machine, some hundred times, and says
+which guarantees hold. Each attack is first seen to bite where its wall is not.
+
+  --kind KIND    wasm (default), process, interpreter or all of them
+  --only NAMES   only these guarantees, such as files,network
+  --attack ID    only this attack; may be repeated
+  --attacks DIR  also the attacks of a folder of your own
+  --jail KIND    kernel walls: full (default), light or none
+  --without WALL leave a wall out, to see that the audit notices; repeatable
+  --list         list the attacks     --json        print all of it as JSON
+  --html FILE    write a report       --junit FILE  the same for a CI
+  -q, --quiet    no progress
+
+Exit code: 0 all holds, 1 a guarantee is broken or unproven, 2 usage, 125 the
+audit itself failed.
+Examples:
+  cellblock audit
+  cellblock audit --only files,network --html report.html
+  cellblock audit --attack files.mount_climb --json
+"""
+
 SCHEMA = """\
 Usage: cellblock schema
 
@@ -166,6 +191,7 @@ TEXTS = {
     "image list": IMAGE,
     "image prune": IMAGE,
     "doctor": DOCTOR,
+    "audit": AUDIT,
     "schema": SCHEMA,
     "completion": COMPLETION,
 }

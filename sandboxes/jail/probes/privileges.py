@@ -31,7 +31,7 @@ def remount_writable(target: Target) -> object:
     """Make the read-only root writable and write to it."""
     del target
     kernel.call("mount", None, b"/", None, _REMOUNT_BIND, None)
-    with open("/written", "x") as file:
+    with open("/written", "w") as file:
         return file.write("written") > 0
 
 

@@ -10,7 +10,8 @@ def function():
     return 1
 
 
-function.__code__ = function.__code__.replace(co_code=bytes([100, 250] * 50 + [83, 0]), co_consts=())
+text = bytes([100, 250] * 50 + [83, 0])
+function.__code__ = function.__code__.replace(co_code=text, co_consts=())
 function()
 """,
 )

@@ -6,18 +6,15 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-409", "CVE-2019-9674"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 24 << 20},
-    taken_bytes=64 << 20,
+    limits={"memory_bytes": 40 << 20, "wall_s": 15.0},
+    taken_bytes=48 << 20,
     guest="""
 import host
 
 import zlib
 
-packer = zlib.compressobj(9)
-packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(100)) + packer.flush()
-room = zlib.decompress(packed)
-room = bytes(bytearray(room))
-room = room.replace(b"\\0", b"x")
+packed = zlib.compress(bytes(8 << 20), 1)
+rooms = [zlib.decompress(packed) for _ in range(8)]
 host.weigh()
 """,
 )

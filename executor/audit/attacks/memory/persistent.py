@@ -6,8 +6,8 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-400", "CWE-789"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 24 << 20},
-    taken_bytes=64 << 20,
+    limits={"memory_bytes": 40 << 20, "wall_s": 15.0},
+    taken_bytes=48 << 20,
     guest="""
 import host
 

@@ -6,14 +6,14 @@ ATTACK = Attack(
     harm=Harm.HELD,
     references=("CWE-400", "CWE-789"),
     walls=(Limit.MEMORY,),
-    limits={"memory_bytes": 24 << 20},
-    taken_bytes=64 << 20,
+    limits={"memory_bytes": 40 << 20, "wall_s": 15.0},
+    taken_bytes=48 << 20,
     guest="""
 import host
 
 import itertools
 
-rows = list(itertools.product(range(9), repeat=6))
+rows = list(itertools.product(range(10), repeat=6))
 host.weigh()
 """,
 )

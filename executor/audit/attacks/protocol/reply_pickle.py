@@ -18,7 +18,8 @@ import base64
 import json
 
 text = f"touch {target['dir']}/made"
-bomb = b"\\x80\\x02cposix\\nsystem\\nX" + len(text).to_bytes(4, "little") + text.encode() + b"\\x85R."
+size = len(text).to_bytes(4, "little")
+bomb = b"\\x80\\x02cposix\\nsystem\\nX" + size + text.encode() + b"\\x85R."
 packed = base64.b64encode(bomb).decode()
 header = {"verdict": "ok", "pieces": [0, 0, -len(packed)]}
 part(".wire").pack_reply = lambda reply: json.dumps(header) + "\\n" + packed
