@@ -83,6 +83,7 @@ class ProcessSandbox:
         most = _REHEARSAL_BYTES
         limits = RunLimits(_REHEARSAL_MS, self._memory_bytes, most, most, most, 0, most)
         ended = self._run(Order(Run(limits, mode="cell"), _REHEARSAL), _Nobody(), is_last=False)
+        self._files.forget_mounts()
         if ended.verdict is not Verdict.OK:
             raise SandboxBroken(f"a native cell does not run a line of Python: {ended.error}")
 
