@@ -16,6 +16,9 @@ from executor.pool.shared import Shared
 from protocol.messages import Verdict
 
 
+_SPENT = "its cell can serve no more: a guest left something running in it"
+
+
 class Deaths:
     """Kills cells, notes their deaths, and sees to their places."""
 
@@ -86,7 +89,8 @@ class Deaths:
         if cell.state is CellState.DYING or cell.at_hand:
             return
         if cell.retired:
-            self.kill(cell, cell.due, Verdict.CRASHED, f"replaced: {cell.due}", now)
+            cause = _SPENT if cell.due == "spent" else f"replaced: {cell.due}"
+            self.kill(cell, cell.due, Verdict.CRASHED, cause, now)
         elif cell.pool.defined.single_use and cell.runs and not cell.sessions:
             self.kill(cell, "used", Verdict.CRASHED, "it has served its run", now)
 

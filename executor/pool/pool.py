@@ -249,7 +249,7 @@ class Pool(Places):
         if cell.at_hand:
             if not cell.retired and self.defined.slots > 1:
                 self.retire(cell, cell.due)
-        elif not cell.sessions:
+        elif not (cell.sessions or cell.retired):  # the core sees to one that is retired
             self.kill(cell, cell.due, f"replaced: {cell.due}", now)
 
     def _expect_shrink(self, now: float) -> None:

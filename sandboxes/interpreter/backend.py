@@ -11,39 +11,41 @@ from __future__ import annotations
 
 import _thread
 import functools
+import resource
+import struct
 import time
 from collections.abc import Sequence
 from queue import SimpleQueue
-from typing import Final, Protocol
+from typing import Final
 
 from protocol.messages import Run, Setup
 from protocol.reading import compile_messages
 from sandboxes.base import Order
+from sandboxes.cell_plan import reserved_paths
 from sandboxes.errors import SandboxBroken
 from sandboxes.interpreter import carried
 from sandboxes.interpreter.blocks import Blocks
+from sandboxes.interpreter.files import SlotFiles
 from sandboxes.interpreter.lanes import Lanes, start_thread
 from sandboxes.interpreter.sandbox import InterpreterSandbox
+from sandboxes.jail import kernel
+from sandboxes.meters import Meters
 from sandboxes.shared import atomics
 
 #: An interpreter that has not ended after this is given up. Ending one takes 2 to 10 ms.
 END_S: Final = 1.0
+#: Beside the guests' memory: interpreters in stock, and what is leaked before the cell is replaced.
+ROOM_BYTES: Final = 160 << 20
+#: For each slot: an interpreter, and threads with their stacks.
+SLOT_ROOM_BYTES: Final = 80 << 20
 #: Address of the machine code of `atomics` where there is none.
 NO_ATOMICS: Final = -1
-
-
-class HeldMemory(Protocol):
-    """What says how much memory this process holds."""
-
-    def resident_bytes(self) -> int:
-        """Return its private memory in bytes."""
-        ...
 
 
 class InterpreterBackend:
     """See `sandboxes.base.Backend`. `fresh` and the sandboxes may be used on any thread."""
 
-    def __init__(self, setup: Setup, meters: HeldMemory) -> None:
+    def __init__(self, setup: Setup, meters: Meters) -> None:
         """Begin with no interpreter; `meters` are this process's."""
         self.spool_path = setup.spool_path
         self.libraries = list(setup.libraries)
@@ -53,6 +55,10 @@ class InterpreterBackend:
         self.lanes = Lanes()
         self.blocks = Blocks()
         self._meters = meters
+        self._scratch_path = setup.scratch_path
+        self._reserved = reserved_paths(setup.libraries, setup.spool_path)
+        room_bytes = ROOM_BYTES + SLOT_ROOM_BYTES * setup.slots
+        _cap_memory(meters.data_bytes() + room_bytes + setup.memory_bytes)
         self._graves: SimpleQueue[InterpreterSandbox | None] = SimpleQueue()
         #: Since when the one at hand is being destroyed; 0.0 if none is.
         self._ending_since = 0.0
@@ -71,6 +77,10 @@ class InterpreterBackend:
         if order is not None and order.run.program != "python":
             raise SandboxBroken("interpreters run Python code alone")
         return InterpreterSandbox(self)
+
+    def files(self) -> SlotFiles:
+        """Return the files of one more sandbox, without any yet."""
+        return SlotFiles(self._meters, self.spool_path, self._scratch_path, self._reserved)
 
     def fits_stock(self, run: Run) -> bool:
         """Return True for every run of Python code."""
@@ -121,6 +131,14 @@ class InterpreterBackend:
             del sandbox
 
 
+def _cap_memory(bytes_max: int) -> None:
+    """Have the kernel refuse this process more private memory; a limit below stays."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or hard > bytes_max:
+        # By its own name, as the C library would make the call that changes any process's limits.
+        kernel.call("setrlimit", resource.RLIMIT_DATA, struct.pack("QQ", bytes_max, bytes_max))
+
+
 @functools.cache
 def _carry() -> bytes:
     return carried.collect()
@@ -154,6 +172,6 @@ def preload(libraries: Sequence[str], modules: Sequence[str]) -> None:
         preloading.import_for_guests(name)
 
 
-def load(setup: Setup, meters: HeldMemory) -> InterpreterBackend:
+def load(setup: Setup, meters: Meters) -> InterpreterBackend:
     """Return the backend of a cell."""
     return InterpreterBackend(setup, meters)

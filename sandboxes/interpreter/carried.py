@@ -31,6 +31,7 @@ NEEDED: Final = (
     "sandboxes.interpreter.refusals",
     "sandboxes.interpreter.shared",
     "sandboxes.interpreter.waiting",
+    "sandboxes.interpreter.working",
     "sandboxes.shared",
 )
 _WHOLE: Final = ("protocol.", "sandboxes.guest.", "sandboxes.shared.")

@@ -13,7 +13,9 @@ Rule 3: all of this is inside the wall; a guest that takes it apart is ended by 
 
 from __future__ import annotations
 
+import _sitebuiltins
 import _thread
+import builtins
 import os
 import sys
 import time
@@ -23,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from protocol.values import import_all
 from sandboxes.guest import clock, entries, hostside, ports, running, streams
-from sandboxes.interpreter import line, refusals, waiting
+from sandboxes.interpreter import line, refusals, waiting, working
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -130,7 +132,10 @@ def boot(fd: int, code_address: int, libraries: Sequence[str], modules: Sequence
     # C keeps one environment for the whole process: an interpreter of ours has its own in Python.
     os.putenv = os.unsetenv = _put_nothing
     os.environ.clear()
+    for name in ("exit", "quit"):
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
     waiting.install()
+    working.install()
     running.prepare()
     streams.install()
     time.sleep = clock.sleep  # type: ignore[assignment]  # it takes all that can be compared
@@ -141,12 +146,12 @@ def boot(fd: int, code_address: int, libraries: Sequence[str], modules: Sequence
     sys.meta_path.append(_SharedFinder(code_address))
     ports.connect(_emit, _call, _read_stdin)
     import_all()
-    for name in modules:
-        __import__(name)
     sys.modules[line.HOOK] = sys.modules[__name__]
     _carried.remove()
     vars(_main).clear()
     _ours.update(_swap({}))  # a guest may have modules of these names
+    for name in modules:
+        __import__(name)
     line.send(_fd, line.BOOTED)
 
 

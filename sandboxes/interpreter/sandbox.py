@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Final
 from protocol.errors import RemoteProtocolError, printable
 from protocol.messages import Error, RunLimits, Timings, Usage, Verdict
 from sandboxes.base import Ended, Host, Order
-from sandboxes.errors import SandboxBroken
+from sandboxes.errors import MountRefused, SandboxBroken
 from sandboxes.guest import wire
 from sandboxes.interpreter import blocks, carried, line
 from sandboxes.interpreter.interpreters import Interpreter
 from sandboxes.interpreter.line import HOOK
 from sandboxes.requests import Pieces, request_of
+from sandboxes.scratch import FilesOverLimit
 from sandboxes.talk import Talk
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class InterpreterSandbox:
         self._backend = backend
         self._number = next(_numbers)
         self._talk = Talk()
+        self._files = backend.files()
         #: Guards what follows: an interrupt is asked for on another thread.
         self._turn = _thread.allocate_lock()
         self._serial = 0
@@ -104,10 +106,12 @@ class InterpreterSandbox:
             raise SandboxBroken("a closed sandbox was used")
         pieces = Pieces(order, self._backend.spool_path)
         try:
-            request = wire.pack_request(request_of(order, pieces, cwd="")).encode()
+            work_path = self._files.begin(order.run, pieces)
+            request = wire.pack_request(request_of(order, pieces, cwd=work_path)).encode()
+        except MountRefused as refused:
+            return _refused("MountRefused", str(refused))
         except UnicodeDecodeError as error:
-            refused = Error("SyntaxError", f"the source is not UTF-8: {error.reason}")
-            return Ended(Verdict.EXCEPTION, 1, refused, reusable=True)
+            return _refused("SyntaxError", f"the source is not UTF-8: {error.reason}")
         with self._turn:
             wanted, self._wanted = self._wanted, None
         if wanted is not None:
@@ -124,8 +128,9 @@ class InterpreterSandbox:
             wall_us=(time.perf_counter_ns() - started_ns) // 1_000,
             cpu_us=cpu_us,
             peak_memory_bytes=self._backend.held_bytes(),
+            files_bytes=self._files.used_bytes(),
         )
-        ended = self._ended(reply, wanted, host, usage)
+        ended = self._ended(reply, wanted, order, host, usage)
         self._talk.begin(None)
         return ended
 
@@ -227,18 +232,16 @@ class InterpreterSandbox:
         return talk.over is not None or talk.violation is not None or talk.broken is not None
 
     def _ended(
-        self, reply: wire.Reply | str, wanted: Verdict | None, host: Host, usage: Usage
+        self,
+        reply: wire.Reply | str,
+        wanted: Verdict | None,
+        order: Order,
+        host: Host,
+        usage: Usage,
     ) -> Ended:
         talk = self._talk
-        is_clean = not self._interpreter.has_threads()
         if isinstance(reply, wire.Reply):
-            for stream, data in (("stdout", reply.stdout), ("stderr", reply.stderr)):
-                if data:
-                    host.output(stream, data)  # type: ignore[arg-type]  # one of the two
-            if reply.truncated_stdout:
-                host.mark_truncated("stdout")
-            if reply.truncated_stderr:
-                host.mark_truncated("stderr")
+            _give_streams(reply, host)
         if talk.violation is not None:
             return _crashed(f"the guest broke the rules: {printable(talk.violation)}", usage)
         stopped = talk.over or wanted
@@ -246,6 +249,16 @@ class InterpreterSandbox:
             return _crashed(reply, usage) if stopped is None else Ended(stopped, usage=usage)
         if stopped is not None and (self._was_cut or reply.verdict != "ok"):
             return Ended(stopped, usage=usage)
+        is_clean = stopped is None and not self._is_cut_off and not self._interpreter.has_threads()
+        files: dict[str, bytes] = {}
+        limit_bytes = order.run.limits.files_bytes
+        if reply.verdict != "memory" and usage.files_bytes > limit_bytes:
+            return Ended(Verdict.FILES, usage=usage, reusable=is_clean)
+        if order.run.keep_files:
+            try:
+                files = self._files.take_files(limit_bytes)
+            except FilesOverLimit:
+                return Ended(Verdict.FILES, usage=usage, reusable=is_clean)
         told, value = reply.error, reply.value
         return Ended(
             verdict=Verdict(reply.verdict),
@@ -253,11 +266,12 @@ class InterpreterSandbox:
             error=None if told is None else Error(told.name, told.message, told.traceback),
             value=None if value is None else bytes(_inline(value.body)),
             out_of_band=() if value is None else [bytes(_inline(b)) for b in value.buffers],
+            files=files,
             usage=usage,
             timings=Timings(
                 decode_us=reply.decode_us, run_us=reply.run_us, encode_us=reply.encode_us
             ),
-            reusable=is_clean and stopped is None and not self._is_cut_off,
+            reusable=is_clean,
         )
 
     # --- from other threads, and the end ---------------------------------------------------------
@@ -277,14 +291,15 @@ class InterpreterSandbox:
                 self._interpreter.ask(f"{_CALL}interrupt({self._serial})".encode())
 
     def files_bytes(self) -> int:
-        """Return 0: the guest has nowhere to write."""
-        return 0
+        """Return the bytes the guest wrote to files in its run. Any thread."""
+        return self._files.written_bytes()
 
     def close(self) -> None:
         """Let go of it; it is destroyed on a thread of the backend's. Idempotent."""
         if not self._is_closed:
             self._is_closed = True
             self._backend.blocks.let_go(self._number)
+            self._files.close()
             self._backend.bury(self)
 
     def destroy(self) -> bool:
@@ -302,6 +317,21 @@ def _reply_bytes_max(limits: RunLimits) -> int:
     """A byte that is no text travels as two."""
     parts = limits.value_bytes + limits.stdout_bytes + limits.stderr_bytes
     return 2 * parts + _REPLY_ROOM_BYTES
+
+
+def _give_streams(reply: wire.Reply, host: Host) -> None:
+    if reply.stdout:
+        host.output("stdout", reply.stdout)
+    if reply.stderr:
+        host.output("stderr", reply.stderr)
+    if reply.truncated_stdout:
+        host.mark_truncated("stdout")
+    if reply.truncated_stderr:
+        host.mark_truncated("stderr")
+
+
+def _refused(name: str, message: str) -> Ended:
+    return Ended(Verdict.EXCEPTION, 1, Error(name, message), reusable=True)
 
 
 def _inline(piece: wire.Piece) -> bytes:

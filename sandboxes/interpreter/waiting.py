@@ -10,6 +10,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import select
+import sys
 import threading
 import time
 from typing import Any, Final
@@ -100,6 +101,9 @@ def join_threads() -> None:
     for call in reversed(list(getattr(threading, "_threading_atexits", ()))):
         with contextlib.suppress(Exception):  # the end of a pool of threads; may be the guest's own
             call()
+    pools: Any = sys.modules.get("concurrent.futures.thread")
+    if pools is not None:
+        pools._shutdown = False  # another run of this process may have pools of its own
     for thread in threading.enumerate():
         if not thread.daemon and thread is not threading.current_thread():
             while thread.is_alive():

@@ -87,6 +87,8 @@ _PROT_EXEC = 0x4
 PTHREAD_FLAGS = 0x3D0F00
 #: F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC, F_GET_SEALS.
 _FCNTL_COMMANDS = (0, 1, 2, 3, 4, 1030, 1034)
+#: F_GETLK, F_SETLK, F_SETLKW: a database locks its files.
+_FCNTL_LOCKS = (5, 6, 7)
 _FIONREAD, _FIONBIO, _FIOCLEX = 0x541B, 0x5421, 0x5451
 _AF_UNIX, _SOCK_STREAM, _SOCK_TYPE_MASK = 1, 1, 0xF
 _PR_SET_NAME, _PR_GET_NAME, _PR_SET_VMA = 15, 16, 0x53564D41
@@ -148,10 +150,14 @@ _NO_ATTRIBUTES = "listxattr llistxattr flistxattr getxattr lgetxattr fgetxattr s
 
 
 def _rules(kind: Kind) -> tuple[Rule, ...]:
-    return _RULES + (_NATIVE_RULES if kind == "native" else ())
+    return _RULES + (_NATIVE_RULES if kind == "native" else _WASM_RULES)
 
 
-_NATIVE_RULES = (Rule("setrlimit", (OneOf(0, _OWN_LIMITS),)),)
+_WASM_RULES = (Rule("fcntl", (OneOf(1, _FCNTL_COMMANDS),)),)
+_NATIVE_RULES = (
+    Rule("fcntl", (OneOf(1, (*_FCNTL_COMMANDS, *_FCNTL_LOCKS)),)),
+    Rule("setrlimit", (OneOf(0, _OWN_LIMITS),)),
+)
 _RULES = (
     # Shared and downward-growing mappings are not counted by RLIMIT_DATA, huge pages come
     # from a pool of the machine's; machine code comes from what was loaded before the jail.
@@ -162,10 +168,6 @@ _RULES = (
     Rule("mprotect", (Without(2, _PROT_EXEC),)),
     Rule("clone", (OneOf(0, (PTHREAD_FLAGS,)),)),
     Rule("tgkill", (OwnProcess(0),)),
-    Rule(
-        "fcntl",
-        (OneOf(1, _FCNTL_COMMANDS),),
-    ),
     Rule("ioctl", (OneOf(1, (_FIONREAD, _FIONBIO, _FIOCLEX)),), errno.ENOTTY),
     # A datagram socket could be sent from to any path or abstract name: streams only, and no
     # destination.

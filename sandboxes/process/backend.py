@@ -40,6 +40,7 @@ class ProcessBackend:
         self._meters = meters
         self._stopper = Stopper()
         self._limits: ProcessLimits | None = None
+        self._reserved = reserved_paths(setup.libraries, setup.spool_path)
         self._left_threads = False
 
     def fresh(self, order: Order | None = None) -> ProcessSandbox:
@@ -50,21 +51,18 @@ class ProcessBackend:
         """
         if order is not None and order.run.program != "python":
             raise SandboxBroken("a native cell runs Python code alone")
+        setup = self._setup
         if self._limits is None:
             # Here and not before: the cell has its other thread by now, and that thread's stack.
-            self._limits = ProcessLimits(
-                self._meters,
-                self._setup.memory_bytes,
-                cores=os.cpu_count() or 1,
-                single_use=self._setup.single_use,
-            )
-        setup = self._setup
-        reserved = reserved_paths(setup.libraries, setup.spool_path)
-        files = Files(self._meters, setup.spool_path, setup.scratch_path, reserved)
+            cores = os.cpu_count() or 1
+            self._limits = ProcessLimits(self._meters, setup.memory_bytes, cores=cores)
+        files = Files(self._meters, setup.spool_path, setup.scratch_path, self._reserved)
         return ProcessSandbox(
             self._stopper,
             self._limits,
             files,
+            memory_bytes=setup.memory_bytes,
+            single_use=setup.single_use,
             spool_path=setup.spool_path,
             note_threads=self._note_threads,
         )

@@ -77,6 +77,10 @@ class Files:
         self._before_bytes = self._meters.all_written_bytes()
         return self._scratch.path
 
+    def forget_mounts(self) -> None:
+        """Let the next run name its mounts: the one before was a rehearsal."""
+        self._mounts = None
+
     def _point_to(self, path: str) -> None:
         with contextlib.suppress(OSError):  # a tenant's guest may have put something in its place
             link = f"{self._parent}/{LINK}"

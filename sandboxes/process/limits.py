@@ -4,8 +4,8 @@ Memory is the private writable memory of the process beyond what it had before i
 that what an image preloads counts against nobody. The cap is RLIMIT_DATA: at it, allocations fail,
 and Python raises MemoryError. What that does not count, a jailed cell cannot map.
 
-Rule: a hard limit never rises. A cell of single use takes that of its run; one that serves more
-      keeps the pool's, and a hostile guest may go from its run's limit up to that.
+Rule: a hard limit never rises. The last run of a process takes its own for good; where more may
+      follow, the pool's stays, and a hostile guest may go from its run's limit up to that.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _PAIR: Final = struct.Struct("QQ")
 class ProcessLimits:
     """Caps of this process. Made once it has all that guests are to find."""
 
-    __slots__ = ("_base_bytes", "_cores", "_is_single_use", "_meters")
+    __slots__ = ("_base_bytes", "_cores", "_meters")
 
-    def __init__(self, meters: Meters, memory_bytes: int, *, cores: int, single_use: bool) -> None:
+    def __init__(self, meters: Meters, memory_bytes: int, *, cores: int) -> None:
         """Measure what is there, and allow `memory_bytes` beyond it.
 
         Raises:
@@ -36,16 +36,14 @@ class ProcessLimits:
         """
         self._meters = meters
         self._cores = cores
-        self._is_single_use = single_use
         self._base_bytes = meters.data_bytes()
         self._cap(resource.RLIMIT_DATA, self._base_bytes + memory_bytes, is_hard=True)
 
-    def begin(self, memory_bytes: int, wall_s: float) -> None:
+    def begin(self, memory_bytes: int, wall_s: float, *, is_last: bool) -> None:
         """Cap a run."""
         most_s = time.process_time() + wall_s * self._cores
-        hard = self._is_single_use
-        self._cap(resource.RLIMIT_CPU, int(most_s) + CPU_SLACK_S, is_hard=hard)
-        self._cap(resource.RLIMIT_DATA, self._base_bytes + memory_bytes, is_hard=hard)
+        self._cap(resource.RLIMIT_CPU, int(most_s) + CPU_SLACK_S, is_hard=is_last)
+        self._cap(resource.RLIMIT_DATA, self._base_bytes + memory_bytes, is_hard=is_last)
 
     def held_bytes(self) -> int:
         """Return what guests hold, in private memory."""

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import _thread
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
 from protocol.errors import RemoteProtocolError, printable
-from protocol.messages import Error, Timings, Usage, Verdict
-from sandboxes.base import Ended, Host, Order
+from protocol.messages import Error, Run, RunLimits, Timings, Usage, Verdict
+from sandboxes.base import Ended, Host, HostAnswer, Order, Stream
 from sandboxes.errors import MountRefused, SandboxBroken
 from sandboxes.guest import ports, running, streams, wire
 from sandboxes.process.files import Files, FilesOverLimit
@@ -28,7 +28,10 @@ from sandboxes.requests import Pieces, request_of
 from sandboxes.talk import Talk
 
 CRASH_NAME: Final = "GuestCrashed"
-_WARM_UP: Final = wire.Request("print(1 + 1)", mode="cell")
+#: Bytes of a stream, of a value and of files in a rehearsal, and its wall time.
+_REHEARSAL_BYTES: Final = 1 << 20
+_REHEARSAL_MS: Final = 10_000
+_REHEARSAL: Final = (memoryview(b"print(1 + 1)"),)
 #: Endings that a guest can bring about while it is over its limit on files.
 _BY_GUEST: Final = (Verdict.OK, Verdict.EXCEPTION, Verdict.EXIT, Verdict.VALUE)
 _NOT_NOW: Final = wire.Failure("RuntimeError", "no run is at hand")
@@ -43,6 +46,8 @@ class ProcessSandbox:
         limits: ProcessLimits,
         files: Files,
         *,
+        memory_bytes: int,
+        single_use: bool,
         spool_path: str,
         note_threads: Callable[[], bool],
     ) -> None:
@@ -52,12 +57,16 @@ class ProcessSandbox:
             stopper: of this process.
             limits: of this process.
             files: of this guest alone.
+            memory_bytes: the most that any run here may have.
+            single_use: the process ends with its first run, or its session.
             spool_path: the folder of large inputs, or "".
             note_threads: notes, and returns, whether guests have left threads behind.
         """
         self._stopper = stopper
         self._limits = limits
         self._files = files
+        self._memory_bytes = memory_bytes
+        self._is_single_use = single_use
         self._spool_path = spool_path
         self._note_threads = note_threads
         self._talk = Talk()
@@ -66,14 +75,17 @@ class ProcessSandbox:
         self._is_over = False
 
     def warm_up(self) -> None:
-        """Run a line of our own, so that a first run finds its pages written to.
+        """Rehearse a run, so that the first one finds its pages written to.
 
         Raises:
             SandboxBroken: it does not run.
         """
-        reply = running.carry_out(_WARM_UP)
-        if reply.verdict != "ok":
-            raise SandboxBroken(f"a native cell does not run a line of Python: {reply.error}")
+        most = _REHEARSAL_BYTES
+        limits = RunLimits(_REHEARSAL_MS, self._memory_bytes, most, most, most, 0, most)
+        ended = self._run(Order(Run(limits, mode="cell"), _REHEARSAL), _Nobody(), is_last=False)
+        self._files.forget_mounts()
+        if ended.verdict is not Verdict.OK:
+            raise SandboxBroken(f"a native cell does not run a line of Python: {ended.error}")
 
     # --- running ---------------------------------------------------------------------------------
     def run(self, order: Order, host: Host) -> Ended:
@@ -84,6 +96,9 @@ class ProcessSandbox:
         """
         if self._is_over:
             raise SandboxBroken("a sandbox was used after its guest was stopped")
+        return self._run(order, host, is_last=self._is_single_use and not order.run.session)
+
+    def _run(self, order: Order, host: Host, *, is_last: bool) -> Ended:
         run, pieces = order.run, Pieces(order, self._spool_path)
         try:
             work_path = self._files.begin(run, pieces)
@@ -96,7 +111,7 @@ class ProcessSandbox:
         self._talk.begin(host)
         ports.connect_values(self._emit, self._ask, self._read)
         wall_s = run.limits.wall_ms / 1_000
-        self._limits.begin(run.limits.memory_bytes, wall_s)
+        self._limits.begin(run.limits.memory_bytes, wall_s, is_last=is_last)
         started_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
         if (wanted := self._stopper.begin(wall_s)) is not None:
             self._talk.begin(None)
@@ -230,6 +245,33 @@ class ProcessSandbox:
         if self._session:
             running.forget(self._session)
         self._files.close()
+
+
+class _Nobody:
+    """The host of a rehearsal."""
+
+    def output(self, stream: Stream, data: bytes) -> None:
+        """Drop it."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def log(self, level: int, logger: str, message: str, fields: dict[str, str]) -> None:
+        """Drop it."""
+
+    def mark_truncated(self, stream: Stream) -> None:
+        """Do nothing."""
+
+    def progress(self, permille: int, message: str) -> None:
+        """Drop it."""
+
+    def call(self, function: str, arguments: bytes, buffers: Sequence[bytes] = ()) -> HostAnswer:
+        """Answer nothing."""
+        return HostAnswer()
+
+    def read_stdin(self, count: int) -> bytes:
+        """Return nothing."""
+        return b""
 
 
 def _bytes(piece: wire.Piece) -> bytes:

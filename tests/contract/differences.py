@@ -8,6 +8,7 @@ Rule: a row has a reason. What has none is a fault of a kind, not a difference.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -104,18 +105,49 @@ DIFFERENCES: Final = (
         "the jail has no call for it; WASI does not know processes",
     ),
     Difference(
-        "a socket",
-        _name("import socket\nsocket.socket()"),
-        _of("OSError", "PermissionError", "PermissionError"),
-        _of("OSError", "PermissionError", "PermissionError"),
-        "no kind has a network; each says it in its system's words",
+        "daemon threads",
+        _name(_THREAD.replace("None)", "None, daemon=True)")),
+        _of("RuntimeError", "", "RuntimeError"),
+        _of("none", "there; they end with the run", "none"),
+        "CPython refuses them where an interpreter may end before the process",
     ),
     Difference(
-        "hashes of text",
-        "hash('a') == hash('a') and isinstance(hash('a'), int)",
-        _of(True, True, True),
-        _of("the same in every run", "of the cell's own seed", "of the cell's own seed"),
-        "a Wasm guest is a snapshot, seed included; native cells are forked from one zygote",
+        "signal handlers",
+        _name("import signal\nsignal.signal(signal.SIGTERM, lambda *_: None)"),
+        _of("", "", "ValueError"),
+        _of("taken, but no signal comes", "there", "refused"),
+        "signals belong to the main interpreter of a process",
+    ),
+    Difference(
+        "modules in C of the standard library",
+        "import importlib.util\n"
+        "[bool(importlib.util.find_spec(n)) for n in ('_ssl', '_bz2', '_lzma', 'mmap')]",
+        _of([False] * 4, [True] * 4, [True] * 4),
+        _of(
+            "without ssl, bz2, lzma, mmap, fcntl, resource", "all", "all that load in a second one"
+        ),
+        "they are not part of CPython for WASI",
+    ),
+    Difference(
+        "processors that a guest sees",
+        "import os\nos.cpu_count() == 1",
+        _of(True, os.cpu_count() == 1, os.cpu_count() == 1),
+        _of("one", "the machine's; NumPy and the like use one", "the machine's"),
+        "the kernel tells native guests; nothing is to be had by it",
+    ),
+    Difference(
+        "source that is nested 150 deep",
+        _name("exec('x = ' + '(' * 150 + '1' + ')' * 150)"),
+        _of("MemoryError", "", ""),
+        _of("MemoryError", "runs", "runs"),
+        "CPython for WASI gives its parser less stack",
+    ),
+    Difference(
+        "faulthandler",
+        _name("import faulthandler"),
+        _of("", "", "ImportError"),
+        _of("there", "there", "cannot be loaded"),
+        "it supports one interpreter in a process",
     ),
 )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from executor import Image, ImageFailed, Limits, Refused, Supervisor, Verdict
+from executor.kinds import Reuse
 from protocol.fields import Kind
 
 MIB = 1 << 20
@@ -185,3 +186,33 @@ def test_many_guests_read_one_shared_buffer_at_the_same_time(native: Supervisor)
             for part in range(8)
         ]
         assert sum(handle.result(20).unwrap() for handle in handles) == sum(range(256)) * 4096  # type: ignore[misc]  # ints
+
+
+# --- threads -------------------------------------------------------------------------------------
+POOL = (
+    "import asyncio\n"
+    "from concurrent.futures import ThreadPoolExecutor\n"
+    "with ThreadPoolExecutor(2) as pool: found = list(pool.map(int, '45'))\n"
+    "[*found, ThreadPoolExecutor(1).submit(int, '6').result(),\n"
+    " asyncio.run(asyncio.to_thread(int, '7'))]"
+)
+
+
+@pytest.mark.parametrize("kind", ["process", "interpreter"])
+@pytest.mark.parametrize("reuse", ["run", "tenant"])
+def test_each_run_may_have_pools_of_threads(kind: Kind, reuse: Reuse) -> None:
+    with Supervisor(kind=kind, reuse=reuse, cells=1) as supervisor:
+        assert [supervisor.run(POOL).unwrap() for _ in range(3)] == [[4, 5, 6, 7]] * 3
+        with supervisor.session() as session:
+            assert [session.run(POOL).unwrap() for _ in range(3)] == [[4, 5, 6, 7]] * 3
+
+
+@pytest.mark.parametrize("kind", ["process", "interpreter"])
+def test_a_thread_that_a_guest_left_behind_costs_its_cell_and_no_other_run(kind: Kind) -> None:
+    leave = "import threading\nthreading.Thread(target=threading.Event().wait).start()"
+    with Supervisor(kind=kind, reuse="tenant", cells=1) as supervisor:
+        outcome = supervisor.run(leave, limits={"wall_s": 0.5})
+
+        assert outcome.verdict in (Verdict.OK, Verdict.TIMEOUT)
+        code = "import threading\nthreading.active_count()"
+        assert [supervisor.run(code).value for _ in range(3)] == [1] * 3

@@ -114,6 +114,29 @@ def test_a_program_in_c_runs_and_its_exit_code_comes_back(
     ]
 
 
+@pytest.mark.parametrize("kind", ["wasm", "process", "interpreter"])
+def test_futures_are_the_same_for_each_kind(
+    run_program: RunProgram, examples: Path, kind: str
+) -> None:
+    assert run_program(examples / "futures.py", kind) == [
+        "[4, 25, 168]",
+        "[1, 1, 2, 6, 24, 120, 720, 5040]",
+        "IndexError: string index out of range",
+        "True True True",
+    ]
+
+
+def test_native_numpy_reads_shared_data_and_stays_behind_its_walls(
+    run_program: RunProgram, examples: Path
+) -> None:
+    pytest.importorskip("numpy")
+
+    assert run_program(examples / "native_numpy.py") == [
+        *(f"part {n}: mean 2.00, period 50" for n in range(4)),
+        "['PermissionError: the sandbox has no network', 'no such file']",
+    ]
+
+
 @pytest.mark.parametrize("command", [("-m", "executor.cli"), ()], ids=["sandbox", "plain python"])
 def test_analyse_prints_the_same_in_a_sandbox_and_outside(
     run_program: RunProgram, examples: Path, command: tuple[str, ...]

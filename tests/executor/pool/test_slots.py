@@ -147,7 +147,8 @@ def test_a_spent_cell_finishes_the_runs_it_has_and_gets_no_other() -> None:
     assert world.cell_of(runs[2]) != cell
     actions = world.end(runs[1], ready=False)
 
-    assert KillCell(cell, "replaced: spent") in actions
+    cause = "its cell can serve no more: a guest left something running in it"
+    assert KillCell(cell, cause) in actions
 
 
 def test_a_ready_that_gives_no_slot_back_is_a_report_where_a_cell_has_several() -> None:

@@ -192,6 +192,14 @@ def test_a_native_guest_moves_about_its_own_files_and_descriptors() -> None:
     assert call("chdir", kind="native") == KILL
 
 
+def test_a_native_guest_locks_its_files_as_databases_do() -> None:
+    for command in (5, 6, 7):
+        assert call("fcntl", 3, command, kind="native", files="own") == ALLOW
+        assert call("fcntl", 3, command, files="own") == EPERM
+    for command in (8, 1024, 1031, 1033):  # owner of signals, leases, pipe sizes, seals
+        assert call("fcntl", 3, command, kind="native", files="own") == EPERM
+
+
 def test_a_native_guest_is_told_that_files_have_no_attributes_rather_than_killed() -> None:
     for name in ("listxattr", "getxattr", "setxattr"):
         assert call(name, kind="native", files="write") == ERRNO | errno.ENOTSUP
