@@ -79,6 +79,7 @@ from protocol.messages import (
     Verdict,
 )
 from protocol.reading import decode_frame, encode_message
+from sandboxes.cell_plan import image_bytes
 
 #: Reading from cells stops while this much waits for the host, and goes on at half of it.
 HOST_BACKLOG_BYTES_MAX = 64 << 20
@@ -225,7 +226,9 @@ class SupervisorLoop:
                         message.cells_max,
                         message.spares,
                         message.queue_max,
-                        rss_bytes_max=message.memory_bytes + self._headroom_bytes,
+                        rss_bytes_max=message.memory_bytes
+                        + image_bytes(message)
+                        + self._headroom_bytes,
                         on_demand=message.on_demand,
                         single_use=message.single_use,
                         slots=message.slots,
