@@ -23,6 +23,12 @@ THREADS_MAX = 16
 THREADS_PER_SLOT = 8
 #: Each sandbox in stock and each session holds one for each directory it sees.
 DESCRIPTORS_MAX = 32_768
+#: A native guest opens its own, and the kernel keeps up to 200 KB for each socket of a pair, which
+#: no limit on memory counts.
+NATIVE_DESCRIPTORS_MAX = {"process": 256, "interpreter": 1_024}
+#: What an image may preload. A native cell caps its guests' memory beyond that before the first of
+#: them, to the byte.
+NATIVE_IMAGE_BYTES = 4 << 30
 #: A run's own limit on files ends it far below; this stops one whose cell cannot be stopped.
 MOUNTED_FILE_BYTES_MAX = 1 << 30
 #: The scratch folder is larger than what may be in it: names, blocks half used, files given.
@@ -54,14 +60,19 @@ def wish_for(
         tmpfs_bytes = files_bytes + SCRATCH_ROOM_BYTES
     return CellWish(
         resources=Resources(
-            memory_bytes=CELL_MEMORY_BYTES + pool.memory_bytes + sessions_bytes,
+            memory_bytes=CELL_MEMORY_BYTES + image_bytes(pool) + pool.memory_bytes + sessions_bytes,
             threads_max=THREADS_MAX + (THREADS_PER_SLOT * pool.slots if pool.slots > 1 else 0),
-            descriptors_max=DESCRIPTORS_MAX,
+            descriptors_max=NATIVE_DESCRIPTORS_MAX.get(pool.kind, DESCRIPTORS_MAX),
             file_bytes_max=max(files_bytes, MOUNTED_FILE_BYTES_MAX) if writes else 0,
         ),
         writable_tmpfs_bytes=tmpfs_bytes,
         binds=tuple(binds),
     )
+
+
+def image_bytes(pool: DefinePool) -> int:
+    """Return what the cells of a pool may hold of their image, beside what every cell may."""
+    return NATIVE_IMAGE_BYTES if pool.kind == "process" else 0
 
 
 def scratch_bytes(pool: DefinePool) -> int:

@@ -2,7 +2,7 @@
 
     main thread    reads frames: new runs, answers, interrupts; keeps every run's deadline
     slot threads   take a run each, call its sandbox, send what it says and how it ended
-    stock thread   makes and warms sandboxes, whenever one was taken
+    stock thread   makes and warms sandboxes: after the first, and whenever one was taken
 
 A sandbox of such a cell runs its guest outside the main interpreter's lock, so these threads wait
 for most of the time, and a guest that computes holds up no other.
@@ -96,9 +96,10 @@ class SlotCell:
     def serve(self) -> NoReturn:
         """Serve until the supervisor closes the socket."""
         try:
-            for _ in range(self._setup.stock):
-                self._make_one()
+            self._make_one()
             self._channel.send(self._ready())
+            for _ in range(self._setup.stock - 1):
+                self._wanted.put(True)
             _thread.start_new_thread(self._guarded, (self._keep_stock,))
             for _ in range(self._setup.slots):
                 _thread.start_new_thread(self._guarded, (self._serve_slot,))

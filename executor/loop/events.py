@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from executor.pool import PoolDefined, RunSubmitted
 from protocol.messages import DefinePool, Submit
+from sandboxes.cell_plan import image_bytes
 
 
 def submitted(run_id: int, message: Submit) -> RunSubmitted:
@@ -26,7 +27,7 @@ def defined(message: DefinePool, headroom_bytes: int) -> PoolDefined:
         message.cells_max,
         message.spares,
         message.queue_max,
-        rss_bytes_max=message.memory_bytes + headroom_bytes,
+        rss_bytes_max=message.memory_bytes + image_bytes(message) + headroom_bytes,
         on_demand=message.on_demand,
         single_use=message.single_use,
         slots=message.slots,

@@ -23,9 +23,10 @@ class Policy:
         idle_s: how long a cell above `cells_min` may wait for a run before it is let go.
         runs_max: runs after which a cell is replaced.
         age_max_s: age at which a cell is replaced.
-        heap_growth_bytes_max: growth of its own heap report at which a cell is replaced, if it
-            keeps no session: those may hold as much as their limits say.
-        rss_growth_bytes_max: the same for its resident memory, seen while it idles.
+        heap_growth_bytes_max: growth of its own heap report, for each of its slots, at which a
+            cell is replaced, if it keeps no session: those may hold as much as their limits say.
+        rss_growth_bytes_max: growth of its resident memory, seen while it idles, at which a cell
+            is replaced.
         sessions_per_cell: sessions that one cell keeps at most.
         sessions_max: sessions known at most, lost ones included until the host ends them.
         backoff: the waits between restarts that fail.

@@ -234,8 +234,12 @@ class Pool(Places):
             self._queue_if_free(cell)
         elif cell.runs >= self.policy.runs_max:
             self.grow_old(cell, "runs")
-        elif grown_bytes > self.policy.heap_growth_bytes_max and not cell.sessions:
+        elif grown_bytes > self._heap_growth_bytes_max and not cell.sessions:
             self.grow_old(cell, "heap")
+
+    @property
+    def _heap_growth_bytes_max(self) -> int:
+        return self.policy.heap_growth_bytes_max * self.defined.slots
 
     def _queue_if_free(self, cell: Cell) -> None:
         if not cell.sessions and cell is not self.relieved:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from executor.pool import CellReady, InterruptRun, KillCell, MemorySeen, RunEnded, SpawnCell
+from executor.pool import (
+    CellReady,
+    InterruptRun,
+    KillCell,
+    MemorySeen,
+    Policy,
+    RunEnded,
+    SpawnCell,
+)
 from tests.executor.pool.world import World
 
 MIB = 1 << 20
@@ -131,6 +140,17 @@ def test_a_cell_that_grows_is_replaced_without_losing_a_run_though_it_never_idle
     assert world.statistics()["kills"] == {"rss": 1}
     assert world.statistics()["lost"] == {}
     assert [world.ending_of(run) for run in runs] == ["running", "running"]
+
+
+def test_the_heap_of_a_cell_may_grow_by_as_much_for_each_of_its_slots() -> None:
+    world = World(replace(Policy(), heap_growth_bytes_max=10))
+    world.pool(slots=2, spares=0)
+    for heap_bytes in (20, 21):
+        run = world.submit()
+        world.do(RunEnded(1, run))
+        actions = world.do(CellReady(1, 1, heap_bytes))
+
+        assert [type(a) for a in actions] == ([SpawnCell] if heap_bytes > 20 else [])
 
 
 def test_a_spent_cell_finishes_the_runs_it_has_and_gets_no_other() -> None:

@@ -13,7 +13,7 @@ from tests.sandboxes.interpreter.kit import Cell, cell_of, limits
 @pytest.fixture(scope="module")
 def cell() -> Iterator[Cell]:
     with cell_of(slots=2) as cell:
-        assert cell.wait_ready().stock == 2
+        assert cell.wait_ready().stock == 1
         yield cell
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from executor import Supervisor, Verdict
@@ -142,3 +144,28 @@ def test_what_is_printed_beyond_the_limit_is_cut(single: Supervisor, kind: str) 
 
     assert getattr(outcome, kind) == "x" * 1000
     assert getattr(outcome.truncated, kind)
+
+
+def test_what_the_kernel_keeps_for_a_guests_sockets_is_bounded(single: Supervisor) -> None:
+    code = """
+import socket
+kept, held_bytes = [], 0
+try:
+    while len(kept) < 10_000:
+        kept.append(socket.socketpair())
+        for end in kept[-1]:
+            end.setblocking(False)
+            try:
+                while True:
+                    held_bytes += end.send(bytes(100_000))
+            except BlockingIOError:
+                pass
+except OSError as error:
+    print(error.strerror)
+len(kept), held_bytes
+"""
+    found: Any = single.run(code, limits={"memory_bytes": "512MB"}).value
+    pairs, held_bytes = found
+
+    assert 50 <= pairs <= 128
+    assert held_bytes < 128 * MIB
