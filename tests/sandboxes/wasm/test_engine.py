@@ -13,7 +13,7 @@ import wasmtime
 from wasmtime import _bindings, _ffi
 
 from sandboxes.errors import ImageError
-from sandboxes.wasm import binding, conversation
+from sandboxes.wasm import binding, conversation, keys
 from sandboxes.wasm.engine import ASYNC_STACK_BYTES, WASM_STACK_BYTES, Engine, Settings
 
 EMPTY = bytes(wasmtime.wat2wasm('(module (func (export "_start")))'))
@@ -185,12 +185,13 @@ def test_a_file_that_is_no_library_is_an_error_of_ours(tmp_path: Path) -> None:
         binding.load(str(tmp_path / "lib.so"))
 
 
+@pytest.mark.parametrize("epoch", [False, True])
 @pytest.mark.parametrize("fuel", [False, True])
-def test_an_engine_with_our_settings_does_not_abort_its_process(fuel: bool) -> None:
+def test_an_engine_with_our_settings_does_not_abort_its_process(fuel: bool, epoch: bool) -> None:
     said = _python(
         "from sandboxes.wasm.binding import load\n"
         "from sandboxes.wasm.engine import Engine, Settings\n"
-        f"engine = Engine(load(), Settings(fuel={fuel}))\n"
+        f"engine = Engine(load(), Settings(fuel={fuel}, epoch={epoch}))\n"
         "print('made'); engine.close(); engine.close()"
     )
     assert said.split() == ["made"]
@@ -226,8 +227,14 @@ def test_what_is_not_binary_wasm_is_refused(code: bytes) -> None:
     engine.close()
 
 
+_BOTH = (False, True)
+
+
 def test_code_is_bound_to_its_settings_by_their_key() -> None:
-    assert Settings(fuel=True).key != Settings(fuel=False).key
+    variants = [Settings(fuel=fuel, epoch=epoch) for fuel in _BOTH for epoch in _BOTH]
+    assert len({settings.key for settings in variants}) == 4
+    codes = {keys.code_key("0" * 64, fuel=f, epoch=e) for f in _BOTH for e in _BOTH}
+    assert len(codes) == 4
     assert Settings().key == Settings().key
     assert f"wasmtime-{binding.MAJOR}" in Settings().key
 

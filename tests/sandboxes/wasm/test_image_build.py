@@ -11,7 +11,7 @@ import pytest
 
 from protocol.messages import Verdict
 from sandboxes.errors import ImageError
-from sandboxes.wasm import backend, image, keys, packages, stored
+from sandboxes.wasm import backend, image, keys, optimised, packages, stored
 from sandboxes.wasm.build import INSIDE, lay_out
 from sandboxes.wasm.cache import Cache, location
 from sandboxes.wasm.image import Image
@@ -31,6 +31,14 @@ def wheel(directory: Path, name: str, files: dict[str, str], *, tag: str = "py3-
         )
         archive.writestr(f"{info}/RECORD", "")
     return path
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _any_form() -> Iterator[None]:
+    """Builds here make base forms, whatever form the other tests are to run on."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv(optimised.VARIABLE, raising=False)
+        yield
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from sandboxes.errors import ImageError
 from sandboxes.wasm import backend, image, keys, optimised, stored
 from sandboxes.wasm.cache import Cache, location
 from sandboxes.wasm.merging import binaryen
+from sandboxes.wasm.records import Form
 from tests.sandboxes.wasm.engine_kit import Bench, GuestThread, Recorder, order, setup
 
 
@@ -37,7 +38,7 @@ def _put(cache: Cache, key: str, data: bytes, needs: str, *, is_optimised: bool 
     with cache.building(key) as build:
         path = f"{build.work}/guest.wasm"
         Path(path).write_bytes(data)
-        form = "optimised" if is_optimised else "base"
+        form: Form = "optimised" if is_optimised else "base"
         return build.keep(path, "guest", needs, (), form=form).sha256
 
 
