@@ -251,7 +251,19 @@ def _truth(variable: str, text: str) -> bool:
     return lowered in _TRUE
 
 
+#: What `run` has and `submit` cannot have, and what to use.
+_STAYS_HERE = {
+    "-v": "directories do not travel; give copies: --file NAME[=PATH]",
+    "--volume": "directories do not travel; give copies: --file NAME[=PATH]",
+    "--image": "machines have their image; choose machines: --queue NAME",
+    "--jail": "machines have their jail; choose machines: --queue NAME",
+}
+
+
 def _unknown(command: str, word: str, name: str, known: Sequence[str]) -> str:
+    fix = _STAYS_HERE.get(name) or _STAYS_HERE.get(name[:2])
+    if command == "submit" and fix is not None:
+        return f"{name}: {fix}"
     import difflib
 
     near = difflib.get_close_matches(name, [k for k in known if k.startswith("--")], 1)

@@ -164,7 +164,7 @@ result and exit codes are those of run.
   --creds FILE         JWT and seed        --nkey FILE    seed alone
   --token-file FILE    a token             --user NAME, --password-file FILE
   --tls-ca FILE        whom to trust       --tls-cert FILE, --tls-key FILE
-  --tenant NAME        on whose behalf     --queue-timeout SECONDS  for a machine
+  --tenant NAME        on whose behalf     --queue-timeout SECONDS  to wait
   --no-repeat          if its machine is lost, fail instead of beginning again
   --timeout SECONDS, --memory SIZE, --fuel COUNT, --stdout-limit SIZE,
   --stderr-limit SIZE, --value-limit SIZE, --files-limit SIZE
