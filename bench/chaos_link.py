@@ -2,10 +2,10 @@
 
     python -m bench.chaos_link [--runs 10000] [--seed 1] [--every 1.5]
 
-The machines are `cellblock worker` processes and the server is a real nats-server; each machine, and
-the submitter, is behind a proxy that freezes and cuts its connections. Every second or two one of
-these happens: a machine is killed with SIGKILL and started anew, the server is killed and started
-anew, a machine's or the submitter's connection is cut, or frozen for up to longer than a lease.
+The machines are `cellblock worker` processes and the server is a real nats-server; each machine is
+behind a proxy that freezes and cuts its connections, and so is the submitter. Every second or two
+one of these happens: a machine is killed with SIGKILL and started anew, the server is killed and
+started anew, a machine's or the submitter's connection is cut, or frozen for longer than a lease.
 
 Prints how the runs ended and what was done. Exit code 0 if each ended once, with its own value.
 """
