@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 #: A server that does not answer two of these in a row is lost.
 PING_S = 2.0
 PINGS_MAX = 2
+WATCH_S = 0.25
 #: Bytes that may wait to be sent before `publish` waits for the socket.
 PENDING_BYTES_MAX = 8 << 20
 #: Messages and bytes that may wait to be handled before the server's next ones are dropped.
@@ -58,6 +59,15 @@ class Connection:
         self.client = client
         #: Done when the connection has ended; the result is why.
         self.lost = lost
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look whether it still stands: the library tells nobody if its own farewell fails."""
+        if not self.lost.done():
+            if self.client.is_closed or not self.client.is_connected:
+                self.lost.set_result("the connection ended")
+            else:
+                self.lost.get_loop().call_later(WATCH_S, self._watch)
 
     @property
     def max_payload_bytes(self) -> int:
