@@ -113,11 +113,11 @@ class Connection:
                     subject, data, timeout=timeout_s, headers=headers
                 )
         except nats.js.errors.NoStreamResponseError:
-            raise NotStored("no_stream", await self._why_no_stream(subject)) from None
+            raise await self._no_stream(subject) from None
         except nats.js.errors.APIError as error:
             raise not_stored(error.err_code, error.description, subject, stream) from None
 
-    async def _why_no_stream(self, subject: str) -> str:
+    async def _no_stream(self, subject: str) -> NotStored:
         """Return why nobody stores what is sent to a subject."""
         import nats.errors
         import nats.js.errors
@@ -125,10 +125,11 @@ class Connection:
         try:
             await self.client.jetstream(timeout=1).account_info()
         except nats.js.errors.ServiceUnavailableError as error:
-            return no_jetstream(error.err_code)
+            return NotStored("no_jetstream", no_jetstream(error.err_code))
         except (nats.errors.Error, OSError, TimeoutError):
             pass  # not permitted to ask; then this is all that is known
-        return f"no stream takes {subject}; start a machine that serves it: cellblock worker"
+        fix = "start a machine that serves it: cellblock worker"
+        return NotStored("no_stream", f"no stream takes {subject}; {fix}")
 
     async def subscribe(self, subject: str, handler: Handler) -> None:
         """Have `handler` called with each message on a subject, one after another.
