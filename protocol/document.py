@@ -19,12 +19,24 @@ from protocol import (
     VERSION_MIN,
     conversation,
     frames,
+    links,
     messages,
     parts,
     reading,
     values,
 )
 from protocol.fields import AtMost, Between
+from protocol.links import (
+    HOST_SENDS_LINK,
+    LINK_KINDS,
+    LINK_SENDS_HOST,
+    LINK_SENDS_LOOP,
+    LOOP_SENDS_LINK,
+    TO_MACHINE,
+    TO_QUEUE,
+    TO_SUBMITTER,
+    Presence,
+)
 from protocol.messages import (
     CELL_SENDS,
     HOST_SENDS,
@@ -40,7 +52,17 @@ SENDERS = (
     ("loop", "host", LOOP_SENDS_HOST),
     ("loop", "cell", LOOP_SENDS_CELL),
     ("cell", "loop", CELL_SENDS),
+    ("submitter", "queue", TO_QUEUE),
+    ("submitter", "machine", TO_MACHINE),
+    ("machine", "submitter", TO_SUBMITTER),
+    ("machine", "bucket", frozenset({LINK_KINDS[Presence]})),
+    ("link", "loop", LINK_SENDS_LOOP),
+    ("loop", "link", LOOP_SENDS_LINK),
+    ("host", "link", HOST_SENDS_LINK),
+    ("link", "host", LINK_SENDS_HOST),
 )
+#: Every message, by the byte that names it.
+ALL_KINDS = KINDS | LINK_KINDS
 
 
 def summary_of(cls: type) -> str:
@@ -62,6 +84,7 @@ def _lines() -> Iterator[str]:
     yield "the highest version in common wins, and without one the cell is dropped."
     yield from _frames()
     yield from _messages()
+    yield from _links()
     yield from _conversations()
     yield from _values()
 
@@ -81,15 +104,32 @@ def _messages() -> Iterator[str]:
     yield from ("", "## Messages", "")
     yield from _module_text(messages)
     yield from ("", "| kind | message | from | to |", "|---|---|---|---|")
-    for cls, kind in KINDS.items():
-        ways = [(a, b) for a, b, kinds in SENDERS if kind in kinds]
-        senders, receivers = (", ".join(dict.fromkeys(ends)) for ends in zip(*ways, strict=True))
-        yield f"| {kind} | [{cls.__name__}](#{cls.__name__.lower()}) | {senders} | {receivers} |"
+    yield from _table(KINDS)
     for cls in KINDS:
         yield from _class(cls, "###")
     yield from ("", "## Parts of messages")
     for part in _parts():
         yield from _class(part, "###")
+
+
+def _table(kinds_of: Mapping[type, int]) -> Iterator[str]:
+    for cls, kind in kinds_of.items():
+        ways = [(a, b) for a, b, kinds in SENDERS if kind in kinds]
+        senders, receivers = (", ".join(dict.fromkeys(ends)) for ends in zip(*ways, strict=True))
+        yield f"| {kind} | [{cls.__name__}](#{cls.__name__.lower()}) | {senders} | {receivers} |"
+
+
+def _links() -> Iterator[str]:
+    yield from ("", "## Between machines", "")
+    yield from _module_text(links)
+    yield from ("", "| kind | message | from | to |", "|---|---|---|---|")
+    yield from _table(LINK_KINDS)
+    for cls in LINK_KINDS:
+        yield from _class(cls, "###")
+    yield ""
+    request, body = _size(links.REQUEST_BYTES_MAX), _size(links.RUN_BODY_BYTES_MAX)
+    yield f"A request is at most {request}, the body of its `Run` {body}, and a message carries at"
+    yield f"most {_size(links.MESSAGE_BYTES_MAX)}, or what the server allows if that is less."
 
 
 def _class(cls: type, level: str) -> Iterator[str]:

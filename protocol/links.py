@@ -39,7 +39,20 @@ from protocol.fields import (
     Name,
 )
 from protocol.frames import Buffer, Frame, FrameDecoder, encode_frame
-from protocol.messages import KINDS, Done, Log, Lost, Output, Placed, Progress, Refused
+from protocol.messages import (
+    KINDS,
+    Cancel,
+    Done,
+    Drain,
+    EndSession,
+    Log,
+    Lost,
+    Output,
+    Placed,
+    Progress,
+    Refused,
+    Submit,
+)
 from protocol.reading import read, write
 from protocol.structs import frozen
 
@@ -304,6 +317,15 @@ TO_SUBMITTER = frozenset(LINK_KINDS[c] for c in (Claim, Piece, Beat))
 IN_PIECES = frozenset(KINDS[c] for c in (Placed, Output, Log, Progress, Done, Lost, Refused)) | {
     LINK_KINDS[Dropped]
 }
+
+
+#: Who may send what on the pipes of a link.
+LINK_SENDS_LOOP = frozenset(KINDS[c] for c in (Submit, Cancel, EndSession)) | frozenset(
+    LINK_KINDS[c] for c in (Hold, Release, Forget)
+)
+LOOP_SENDS_LINK = IN_PIECES | {LINK_KINDS[c] for c in (Welcome, Hold, Resume, Pulse)}
+HOST_SENDS_LINK = frozenset({KINDS[Drain]})
+LINK_SENDS_HOST = frozenset({LINK_KINDS[LinkReport]})
 
 
 def encode_link(message: LinkMessage, run_id: int = 0, buffers: Sequence[Buffer] = ()) -> bytes:

@@ -15,8 +15,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from protocol import VERSION_MAX, VERSION_MIN, checking
-from protocol.document import SENDERS, summary_of
-from protocol.messages import KINDS
+from protocol.document import ALL_KINDS, SENDERS, summary_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -30,11 +29,11 @@ def export() -> dict[str, Any]:
         where its schema is (`$ref`); `versions` the protocol versions spoken.
     """
     validation: Literal["validation"] = "validation"
-    adapters = [(cls.__name__, validation, checking.adapter(cls)) for cls in KINDS]
+    adapters = [(cls.__name__, validation, checking.adapter(cls)) for cls in ALL_KINDS]
     by_name, shared = TypeAdapter.json_schemas(adapters)
     definitions: dict[str, Any] = dict(shared.get("$defs", {}))
     messages = []
-    for cls, kind in KINDS.items():
+    for cls, kind in ALL_KINDS.items():
         definitions.setdefault(cls.__name__, by_name[cls.__name__, validation])
         messages.append(
             {

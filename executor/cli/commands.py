@@ -96,6 +96,18 @@ def _repl(parsed: Parsed, endings: Endings) -> int:
     return repl(parsed, endings)
 
 
+def _submit(parsed: Parsed, endings: Endings) -> int:
+    from executor.cli.submit import submit
+
+    return submit(parsed, endings)
+
+
+def _workers(parsed: Parsed, endings: Endings) -> int:
+    from executor.cli.workers import workers
+
+    return workers(parsed)
+
+
 def _worker(parsed: Parsed, endings: Endings) -> int:
     from executor.cli.worker import worker
 
@@ -159,6 +171,8 @@ _COMMANDS: dict[str, Callable[[Parsed, Endings], int]] = {
     "run": _run,
     "repl": _repl,
     "worker": _worker,
+    "submit": _submit,
+    "workers": _workers,
     "image": _image,
     "image build": _image_build,
     "image list": _image_list,

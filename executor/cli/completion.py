@@ -17,6 +17,8 @@ SUMMARIES = {
     "run": "run a Python script or a WASI program once",
     "repl": "an interactive Python session in a sandbox",
     "worker": "run what others submit, on this machine",
+    "submit": "run a Python script once, on another machine",
+    "workers": "list the machines that run what is submitted",
     "image": "build, list and prune prebuilt images",
     "doctor": "say what this machine gives and what is missing",
     "audit": "attack the sandboxes here and say which promises hold",
@@ -43,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, summary in SUMMARIES.items():
         command = commands.add_parser(name, help=summary, description=summary, add_help=False)
         _add_flags(command, FLAGS[name])
-        if name == "run":
+        if name in ("run", "submit"):
             _completes(command.add_argument("file", help="a script or a WASI program"), shtab.FILE)
             _completes(command.add_argument("args", nargs="*", help="its arguments"), shtab.FILE)
         elif name == "completion":

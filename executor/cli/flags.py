@@ -162,6 +162,10 @@ LEASE = Flag("--lease", "silent for so long, it loses its runs (default 10)", me
 GIVE_UP = Flag("--give-up", "no connection for so long, it ends (default 600)", metavar="SECONDS")
 DRAIN = Flag("--drain", "what goes on at SIGTERM may end (default 30)", metavar="SECONDS")
 ISOLATE = Flag("--isolate", "where loop and link run: interpreter or process", metavar="KIND")
+TENANT = Flag("--tenant", "on whose behalf", metavar="NAME")
+QUEUE_TIMEOUT = Flag("--queue-timeout", "wait so long for a machine", metavar="SECONDS")
+REPEAT = Flag("--repeat", "begin again on another machine if one is lost (default)")
+WATCH = Flag("--watch", "go on until Ctrl-C", variable="")
 
 LIMIT_FLAGS = (TIMEOUT, MEMORY, FUEL, STDOUT_LIMIT, STDERR_LIMIT, VALUE_LIMIT, FILES_LIMIT)
 GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE, KIND, PRELOAD)
@@ -169,11 +173,15 @@ GIVE_FLAGS = (VOLUME, FILE, ENV, INPUT, IMAGE, KIND, PRELOAD)
 HUB_FLAGS = (
     NATS, QUEUE, USER, PASSWORD_FILE, TOKEN_FILE, CREDS, NKEY, TLS_CA, TLS_CERT, TLS_KEY,
 )  # fmt: skip
+END_FLAGS = (OUT, RESULT, JSON, QUIET, STDIN, RAW, HELP)
+SUBMIT_FLAGS = (TENANT, QUEUE_TIMEOUT, REPEAT)
 WORKER_FLAGS = (CELLS, SLOTS, LEASE, GIVE_UP, DRAIN, ISOLATE)
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
     "run": (CODE, *LIMIT_FLAGS, *GIVE_FLAGS, OUT, RESULT, JAIL, JSON, QUIET, STDIN, RAW, HELP),
     "repl": (*LIMIT_FLAGS, *GIVE_FLAGS, JAIL, QUIET, RAW, HELP),
+    "submit": (CODE, *HUB_FLAGS, *SUBMIT_FLAGS, *LIMIT_FLAGS, FILE, ENV, INPUT, *END_FLAGS),
+    "workers": (*HUB_FLAGS, JSON, WATCH, HELP),
     "worker": (*HUB_FLAGS, *WORKER_FLAGS, *LIMIT_FLAGS, IMAGE, JAIL, QUIET, HELP),
     "image": (HELP,),
     "image build": (NAME, PACKAGE, PREIMPORT, OPTIMIZE, QUIET, HELP),
@@ -272,11 +280,23 @@ def _truth(variable: str, text: str) -> bool:
     return lowered in _TRUE
 
 
+#: What `run` has and `submit` cannot have, and what to use.
+_STAYS_HERE = {
+    "-v": "directories do not travel; give copies: --file NAME[=PATH]",
+    "--volume": "directories do not travel; give copies: --file NAME[=PATH]",
+    "--image": "machines have their image; choose machines: --queue NAME",
+    "--jail": "machines have their jail; choose machines: --queue NAME",
+}
+
+
 def _unknown(command: str, word: str, name: str, known: Sequence[str]) -> str:
+    fix = _STAYS_HERE.get(name) or _STAYS_HERE.get(name[:2])
+    if command == "submit" and fix is not None:
+        return f"{name}: {fix}"
     import difflib
 
     near = difflib.get_close_matches(name, [k for k in known if k.startswith("--")], 1)
     hint = f"did you mean {near[0]}?" if near else f"see cellblock {command} --help"
-    if command == "run":
+    if command in ("run", "submit"):
         hint += f" To pass {word} to the script, put it after --"
     return f"unknown option {name}; {hint}"

@@ -15,6 +15,8 @@ Usage: cellblock COMMAND [OPTIONS]
   run         run a Python script or a WASI program once
   repl        an interactive Python session in a sandbox
   worker      run what others submit over NATS, on this machine
+  submit      run a Python script once, on another machine
+  workers     list the machines that run what is submitted
   image       build, list and prune prebuilt images with packages
   doctor      say what this machine gives, what is missing, and how to get it
   audit       attack the sandboxes here and say which promises hold
@@ -181,11 +183,52 @@ Example:
   cellblock worker --nats nats://hub:4222 --cells 4 --timeout 60
 """
 
+SUBMIT = """\
+Usage: cellblock submit [OPTIONS] FILE | -c CODE | -  [--] [ARGS]
+
+What cellblock run does, on another machine that serves the queue. Streams,
+result and exit codes are those of run.
+
+  --nats URL[,URL]     NATS servers        --queue NAME   which machines
+  --creds FILE         JWT and seed        --nkey FILE    seed alone
+  --token-file FILE    a token             --user NAME, --password-file FILE
+  --tls-ca FILE        whom to trust       --tls-cert FILE, --tls-key FILE
+  --tenant NAME        on whose behalf     --queue-timeout SECONDS  to wait
+  --no-repeat          if its machine is lost, fail instead of beginning again
+  --timeout SECONDS, --memory SIZE, --fuel COUNT, --stdout-limit SIZE,
+  --stderr-limit SIZE, --value-limit SIZE, --files-limit SIZE
+  --file NAME[=PATH]   give a file's copy  --out DIR      keep its files
+  -e, --env NAME[=VALUE]  set a variable   --input NAME=JSON  set a global
+  --result NAME        global to show      --json  all of the outcome as JSON
+  -q, --quiet          no verdict line     --raw   terminal escapes as they are
+  --no-stdin           no standard input; else it is sent whole, with the run
+Example:
+  cellblock submit script.py --nats nats://hub:4222 --timeout 2
+"""
+
+WORKERS = """\
+Usage: cellblock workers [OPTIONS]
+
+Lists the machines that run what is submitted: state, load, and how late their
+heartbeats are (99th percentile). Exit code: 0 if there is one, else 1.
+
+  --nats URL[,URL]     NATS servers        --queue NAME   of this queue alone
+  --creds FILE         JWT and seed        --nkey FILE    seed alone
+  --token-file FILE    a token             --user NAME, --password-file FILE
+  --tls-ca FILE        whom to trust       --tls-cert FILE, --tls-key FILE
+  --json               as a JSON array     --watch        again every second
+Examples:
+  cellblock workers --nats nats://hub:4222
+  cellblock workers --watch
+"""
+
 TEXTS = {
     "": MAIN,
     "run": RUN,
     "repl": REPL,
     "worker": WORKER,
+    "submit": SUBMIT,
+    "workers": WORKERS,
     "image": IMAGE,
     "image build": IMAGE,
     "image list": IMAGE,

@@ -35,6 +35,8 @@ from executor.cli.screen import STDOUT_FD, Screen, write_all
 from executor.cli.signals import Endings, Interrupted, leave_at_once
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from executor import Image, Outcome, RunHandle, Supervisor
     from protocol.limits import Limits
 
@@ -54,11 +56,26 @@ def run(parsed: Parsed, endings: Endings) -> int:
     program = Program.of(parsed)
     check_kind(parsed, is_module=program.kind == "module")
     options = guest_options(parsed, dict(os.environ)) | program.options(parsed)
-    try:
+
+    def go() -> int:
         with start_supervisor(parsed, limits) as supervisor:
             if program.kind == "module":
                 options["stdin"] = program.stdin(parsed, limits.wall_s)
             return OneRun(parsed, limits, endings).go(supervisor, program.source(), options)
+
+    return reported(parsed, limits, go)
+
+
+def reported(parsed: Parsed, limits: Limits, go: Callable[[], int]) -> int:
+    """Do it and return its exit code; with `--json` a failure of ours is told in JSON, too.
+
+    Raises:
+        UsageError: as `go` does, and so are the rest.
+        Interrupted: a signal came before the guest began.
+        ExecutorError: we could not do it.
+    """
+    try:
+        return go()
     except TimeoutError:
         from executor.cli.commands import complain
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 #: A server that does not answer two of these in a row is lost.
 PING_S = 2.0
 PINGS_MAX = 2
+WATCH_S = 0.25
 #: Bytes that may wait to be sent before `publish` waits for the socket.
 PENDING_BYTES_MAX = 8 << 20
 #: Messages and bytes that may wait to be handled before the server's next ones are dropped.
@@ -58,6 +59,15 @@ class Connection:
         self.client = client
         #: Done when the connection has ended; the result is why.
         self.lost = lost
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look whether it still stands: the library tells nobody if its own farewell fails."""
+        if not self.lost.done():
+            if self.client.is_closed or not self.client.is_connected:
+                self.lost.set_result("the connection ended")
+            else:
+                self.lost.get_loop().call_later(WATCH_S, self._watch)
 
     @property
     def max_payload_bytes(self) -> int:
@@ -103,11 +113,11 @@ class Connection:
                     subject, data, timeout=timeout_s, headers=headers
                 )
         except nats.js.errors.NoStreamResponseError:
-            raise NotStored("no_stream", await self._why_no_stream(subject)) from None
+            raise await self._no_stream(subject) from None
         except nats.js.errors.APIError as error:
             raise not_stored(error.err_code, error.description, subject, stream) from None
 
-    async def _why_no_stream(self, subject: str) -> str:
+    async def _no_stream(self, subject: str) -> NotStored:
         """Return why nobody stores what is sent to a subject."""
         import nats.errors
         import nats.js.errors
@@ -115,10 +125,11 @@ class Connection:
         try:
             await self.client.jetstream(timeout=1).account_info()
         except nats.js.errors.ServiceUnavailableError as error:
-            return no_jetstream(error.err_code)
+            return NotStored("no_jetstream", no_jetstream(error.err_code))
         except (nats.errors.Error, OSError, TimeoutError):
             pass  # not permitted to ask; then this is all that is known
-        return f"no stream takes {subject}; start a machine that serves it: cellblock worker"
+        fix = "start a machine that serves it: cellblock worker"
+        return NotStored("no_stream", f"no stream takes {subject}; {fix}")
 
     async def subscribe(self, subject: str, handler: Handler) -> None:
         """Have `handler` called with each message on a subject, one after another.

@@ -29,7 +29,7 @@ class ConnectError(Exception):
         return self.cause
 
 
-type Fault = Literal["full", "no_stream", "misconfigured", "refused"]
+type Fault = Literal["full", "no_stream", "no_jetstream", "misconfigured", "refused"]
 
 
 class NotStored(Exception):
@@ -37,7 +37,8 @@ class NotStored(Exception):
 
     Attributes:
         fault: "full": no room now; "no_stream": nobody stores what is sent there, or not yet;
-            "misconfigured": the stream is not as it must be; "refused": anything else.
+            "no_jetstream": nobody stores anything; "misconfigured": the stream is not as it must
+            be; "refused": anything else.
         detail: what to do, for people.
     """
 

@@ -58,25 +58,13 @@ from executor.loop.lateness import Lateness
 from executor.restart import system_jitter
 from protocol.errors import printable
 from protocol.frames import Frame
-from protocol.links import (
-    IN_PIECES,
-    LINK_KINDS,
-    Hold,
-    LinkReport,
-    Pulse,
-    Resume,
-    State,
-    Welcome,
-    encode_link,
-)
-from protocol.messages import KINDS, Drain
+from protocol.links import HOST_SENDS_LINK, LOOP_SENDS_LINK, LinkReport, State, encode_link
+from protocol.messages import Drain
 from protocol.reading import read
 
 if TYPE_CHECKING:
     from executor.link.connection import Message
 
-LOOP_SAYS = IN_PIECES | {LINK_KINDS[c] for c in (Hold, Resume, Welcome, Pulse)}
-HOST_SAYS = frozenset({KINDS[Drain]})
 #: What waits for the socket inside nats-py is no longer ours to put in order.
 PENDING_BYTES_MAX = 256 << 10
 #: At the end, what is still to be sent has this long.
@@ -126,7 +114,7 @@ class LinkIsolate:
         self._over = asyncio.Event()
         self._to_send = asyncio.Event()
         self._sent = asyncio.Event()
-        self._host = Pipe(self._host_socket, HOST_SAYS, self._on_host, self._over.set)
+        self._host = Pipe(self._host_socket, HOST_SENDS_LINK, self._on_host, self._over.set)
         self._door.setblocking(False)
         self._loop.add_reader(self._door, self._on_door)
         self._step(TimePassed())
@@ -187,7 +175,7 @@ class LinkIsolate:
                 self._loop_pipe.close()
                 self._step(LoopLost())
             sock = socket.socket(fileno=descriptor)
-            self._loop_pipe = Pipe(sock, LOOP_SAYS, self._on_loop, self._on_loop_lost)
+            self._loop_pipe = Pipe(sock, LOOP_SENDS_LINK, self._on_loop, self._on_loop_lost)
             self._step(LoopUp())
         if not data:
             self._loop.remove_reader(self._door)

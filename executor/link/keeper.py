@@ -30,7 +30,7 @@ from executor.restart import BackoffPolicy, Breaker, BreakerPolicy, system_jitte
 from executor.statistics import LinkStatistics
 from protocol.errors import ProtocolError
 from protocol.frames import FrameDecoder
-from protocol.links import LINK_KINDS, LinkReport, decode_link
+from protocol.links import LINK_SENDS_HOST, decode_link
 from protocol.messages import Drain
 from protocol.reading import encode_message
 
@@ -236,7 +236,7 @@ class LinkKeeper:
 
     def _read(self, sock: socket.socket) -> str:
         """Take reports until the pipe ends; return why it did."""
-        decoder = FrameDecoder(kinds=frozenset({LINK_KINDS[LinkReport]}))
+        decoder = FrameDecoder(kinds=LINK_SENDS_HOST)
         is_first = True
         try:
             while data := sock.recv(64 << 10):

@@ -30,6 +30,7 @@ from protocol.links import (
     LEASES_MAX,
     LINK_CLASSES,
     LINK_KINDS,
+    LINK_SENDS_LOOP,
     Dropped,
     Forget,
     Hold,
@@ -65,9 +66,6 @@ NOTE_BYTES_MAX = 4 << 10
 #: A session of another machine's caller is dropped when no run of it came for so long.
 SESSION_IDLE_S = 900.0
 
-LINK_SENDS = frozenset(KINDS[c] for c in (Submit, Cancel, EndSession)) | frozenset(
-    LINK_KINDS[c] for c in (Hold, Release, Forget)
-)
 _HOLD, _RELEASE, _FORGET = LINK_KINDS[Hold], LINK_KINDS[Release], LINK_KINDS[Forget]
 _SUBMIT = KINDS[Submit]
 _OPTIONAL = frozenset(KINDS[c] for c in (Output, Log, Progress))
@@ -145,7 +143,7 @@ class LinkDesk:
     def attach(self, sock: socket.socket) -> None:
         """Talk to another link, in the place of the last one; tell it what is kept."""
         self._hang_up()
-        self._peer = Peer(sock, kinds=LINK_SENDS, limit_bytes=FRAME_BYTES_MAX)
+        self._peer = Peer(sock, kinds=LINK_SENDS_LOOP, limit_bytes=FRAME_BYTES_MAX)
         self._mask = READ
         self._selector.register(sock, READ, self._on_link)
         self._say(Welcome(self._next))

@@ -91,8 +91,6 @@ class Hub:
         for work in self._at_work:
             work.cancel()
         await asyncio.gather(*self._at_work, return_exceptions=True)
-        if self._connection is not None:
-            await self._connection.close()
 
     @property
     def is_settled(self) -> bool:
@@ -268,8 +266,8 @@ class Hub:
             self._is_connected.clear()
             self._connection = None
             self._outbox.clear()
-        self._changed()
-        await connection.close()
+            self._changed()
+            await connection.close()
 
     def _note_error(self, text: str) -> None:
         if "permissions violation" in text.lower():

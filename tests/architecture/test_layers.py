@@ -18,6 +18,7 @@ HOMES = {
     "interpreters_backport": ("executor/isolate.py",),
     "componentize_py": ("sandboxes/wasm/",),
     "wasmtime": ("sandboxes/wasm/",),
+    "nats": ("executor/link/", "executor/remote/"),
 }
 #: What runs where pydantic cannot load, or where every millisecond of import counts.
 LIGHT = (

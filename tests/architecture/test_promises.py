@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "ARCHITECTURE.md").read_text()
 SECTION = TEXT.partition("## What never happens")[2].partition("\n## ")[0]
 PROMISES = re.findall(r"^- (.*(?:\n  .*)*)", SECTION, re.MULTILINE)
-PATHS = sorted(set(re.findall(r"\b(?:protocol|sandboxes|executor|docs)/[\w/]*(?:\.\w+)?", TEXT)))
+PATHS = sorted(set(re.findall(r"\b(?:protocol|sandboxes|executor|docs)/[\w/-]*(?:\.\w+)?", TEXT)))
 
 
 def functions() -> set[str]:

@@ -132,7 +132,7 @@ def test_what_can_never_work_is_refused_by_its_flag(argv: list[str], text: str) 
     parsed = parse("worker", argv, {})
 
     with pytest.raises(UsageError) as raised:
-        assert (access_from(parsed), queue_from(parsed))
+        _ = access_from(parsed), queue_from(parsed)
     assert text in str(raised.value)
 
 

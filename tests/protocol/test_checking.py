@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from protocol import checking, reading
+from protocol.document import ALL_KINDS as KINDS
 from protocol.errors import RemoteProtocolError
 from protocol.frames import Frame, FrameDecoder
-from protocol.messages import CLASSES, KINDS, HostReply, Log
+from protocol.messages import CLASSES, HostReply, Log
 from protocol.reading import encode_message, write
 
 type Make = Callable[[Any, random.Random], Any]

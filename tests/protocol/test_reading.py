@@ -176,7 +176,7 @@ def test_a_message_that_breaks_its_declaration_is_not_written() -> None:
 
 def test_what_is_no_message_is_not_written() -> None:
     with pytest.raises(LocalProtocolError):
-        write({"call": 1})  # type: ignore[arg-type]  # the mistake to catch
+        write({"call": 1})
 
 
 def test_a_frame_of_an_unknown_kind_is_refused() -> None:

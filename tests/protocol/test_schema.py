@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from protocol import VERSION_MAX, VERSION_MIN, document, schema
-from protocol.messages import KINDS, Done, Log
+from protocol.document import ALL_KINDS as KINDS
+from protocol.messages import Done, Log
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = schema.export()
@@ -37,7 +38,7 @@ def test_every_message_is_in_the_schema_with_its_kind_and_directions() -> None:
         cls.__name__: kind for cls, kind in KINDS.items()
     }
     assert all(message["directions"] and message["description"] for message in listed.values())
-    assert listed["Done"]["directions"] == ["loop to host", "cell to loop"]
+    assert listed["Done"]["directions"] == ["loop to host", "cell to loop", "loop to link"]
     assert SCHEMA["versions"] == {"min": VERSION_MIN, "max": VERSION_MAX}
 
 
