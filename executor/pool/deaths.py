@@ -15,7 +15,6 @@ from executor.pool.pool import Pool
 from executor.pool.shared import Shared
 from protocol.messages import Verdict
 
-
 _SPENT = "its cell can serve no more: a guest left something running in it"
 
 
