@@ -45,6 +45,8 @@ NO_ATOMICS: Final = -1
 class InterpreterBackend:
     """See `sandboxes.base.Backend`. `fresh` and the sandboxes may be used on any thread."""
 
+    warms_up_first = True
+
     def __init__(self, setup: Setup, meters: Meters) -> None:
         """Begin with no interpreter; `meters` are this process's."""
         self.spool_path = setup.spool_path
