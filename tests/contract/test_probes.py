@@ -21,8 +21,8 @@ OTHER_NUMBERS = {
     "resources.open_many": "a cell may hold more descriptors than the probe opens",
     "resources.write_long_file": "a cell may write as much as its run's limit on files",
 }
-#: Of one run's limit, which a cell of interpreters adds to the room that these need; the limit itself
-#: is tested by `test_memory_over_its_limit_has_its_own_verdict`.
+#: Of one run's limit, which a cell of interpreters adds to the room that these need; the limit is
+#: tested by `test_memory_over_its_limit_has_its_own_verdict`.
 IN_THE_ROOM_OF_INTERPRETERS = (
     "resources.allocate",
     "resources.map_private",
