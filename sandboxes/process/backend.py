@@ -11,6 +11,7 @@ import os
 import random
 import sys
 from collections.abc import Sequence
+from time import monotonic, sleep
 
 from protocol.messages import Run, Setup
 from protocol.reading import compile_messages
@@ -29,6 +30,8 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 _OURS = ("protocol", "sandboxes", "executor")
 #: Of a cell's own: its frames thread, as `_thread` counts.
 _THREADS = 1
+#: Threads of a pool that is no longer used end by themselves, but not at once.
+_ENDING_S, _ENDING_STEP_S = 0.25, 0.001
 #: Names of our modules, once they are noted.
 _loaded: list[str] = []
 
@@ -86,7 +89,12 @@ class ProcessBackend:
         return self._left_threads
 
     def _note_threads(self) -> bool:
-        self._left_threads |= _thread._count() > _THREADS
+        until = monotonic() + _ENDING_S
+        while _thread._count() > _THREADS:
+            if monotonic() > until:
+                self._left_threads = True
+                break
+            sleep(_ENDING_STEP_S)
         return self._left_threads
 
 

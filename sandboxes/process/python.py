@@ -153,7 +153,8 @@ class ProcessSandbox:
         talk.raise_if_broken()
         self._give_streams(reply, host)
         stopped = talk.over or wanted
-        is_clean = stopped is None and talk.violation is None and not self._note_threads()
+        has_threads = self._note_threads()
+        is_clean = stopped is None and talk.violation is None and not has_threads
         self._is_over = not is_clean
         if talk.violation is not None:
             return _crashed(f"the guest broke the rules: {printable(talk.violation)}", usage)

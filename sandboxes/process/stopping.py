@@ -17,7 +17,7 @@ from __future__ import annotations
 import _thread
 import signal
 import sys
-import time
+from time import monotonic
 from types import CodeType, FrameType
 from typing import Final
 
@@ -64,7 +64,7 @@ class Stopper:
         """Start a run's time."""
         self._aside = 0
         self._wanted = None
-        self._deadline = time.monotonic() + wall_s
+        self._deadline = monotonic() + wall_s
         with self._turn:
             self._is_armed = True
         signal.setitimer(signal.ITIMER_REAL, wall_s, AGAIN_S)
@@ -101,7 +101,7 @@ class Stopper:
         if not self._is_armed:
             return
         if self._wanted is None:
-            if time.monotonic() < self._deadline:
+            if monotonic() < self._deadline:
                 return  # a guest's own alarm, whose handler it did not set
             self._wanted = Verdict.TIMEOUT
         signal.setitimer(signal.ITIMER_REAL, AGAIN_S, AGAIN_S)

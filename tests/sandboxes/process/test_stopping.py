@@ -96,3 +96,9 @@ found
     outcome = single.run(code, functions={"double": lambda x: 2 * x})
 
     assert outcome.value == [2 * x for x in range(100)]
+
+
+def test_a_guest_that_stops_the_clock_is_ended_all_the_same(single: Supervisor) -> None:
+    code = "import time\ntime.monotonic = time.time = lambda: 0.0\nwhile True: pass"
+
+    assert single.run(code, limits={"wall_s": 0.3}).verdict is Verdict.TIMEOUT
