@@ -5,6 +5,7 @@ SandboxError
     ImageError         an image cannot be built or loaded; the text names the fix
     MountRefused       a directory or file cannot be given to a guest
     SandboxBroken      the sandbox failed, not the guest: discard its cell
+        NoRoom         no other sandbox can be made now; those there are go on
 """
 
 from __future__ import annotations
@@ -36,3 +37,7 @@ class MountRefused(SandboxError):
 
 class SandboxBroken(SandboxError):
     """The sandbox itself failed. Its state is unknown; do not run anything more in it."""
+
+
+class NoRoom(SandboxBroken):
+    """There is no memory for another sandbox in this cell. Nothing of those in it is lost."""
