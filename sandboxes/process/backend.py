@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import _thread
 import os
-import random
 import sys
 from collections.abc import Sequence
 from time import monotonic, sleep
@@ -138,7 +137,6 @@ def _hide_ours(libraries: Sequence[str]) -> None:
 
 
 def _seed_anew() -> None:
-    """Give each cell randomness of its own: forks of one zygote begin as copies."""
-    random.seed()
+    """Give each cell randomness of its own: forks begin as copies, and `random` alone sees to it."""
     if numpy_random := sys.modules.get("numpy.random"):
         numpy_random.seed()
