@@ -137,6 +137,6 @@ def _hide_ours(libraries: Sequence[str]) -> None:
 
 
 def _seed_anew() -> None:
-    """Give each cell randomness of its own: forks begin as copies, and `random` alone sees to it."""
+    """Give each cell randomness of its own, as `random` does by itself: forks begin as copies."""
     if numpy_random := sys.modules.get("numpy.random"):
         numpy_random.seed()
