@@ -306,7 +306,8 @@ class Pools:
             image_path="" if isinstance(image, NativeImage) else image.path,
             image_sha256="" if isinstance(image, NativeImage) else image.sha256,
             cells_max=-(-sizes.cells // given.slots),
-            spares=sizes.spares if is_plain else 0,
+            # A second cell beside one of several slots would part runs that share memory.
+            spares=sizes.spares if is_plain and given.slots == 1 else 0,
             stock=sizes.stock,
             queue_max=sizes.queue_max,
             memory_bytes=needs.memory_bytes,

@@ -197,10 +197,15 @@ class Cell:
     # --- main thread -----------------------------------------------------------------------------
     def _serve_guests(self) -> NoReturn:
         try:
-            while self._refill():
-                pass
+            if self._backend.warms_up_first:
+                while self._refill():
+                    pass
+            else:
+                self._cold = self._backend.fresh()
             self._heap_bytes = self._backend.heap_bytes()
             self._say_ready()
+            while not self._is_called() and self._refill():
+                pass
             while True:
                 if self._at_hand is None:  # else the frames thread read it before it was woken
                     for frame in self._channel.receive():

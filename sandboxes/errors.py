@@ -6,6 +6,7 @@ SandboxError
     MountRefused       a directory or file cannot be given to a guest
     NoRoom             a cell cannot hold another sandbox; those it holds are as good as before
     SandboxBroken      the sandbox failed, not the guest: discard its cell
+        NoRoom         no other sandbox can be made now; those there are go on
 """
 
 from __future__ import annotations
@@ -41,3 +42,7 @@ class NoRoom(SandboxError):
 
 class SandboxBroken(SandboxError):
     """The sandbox itself failed. Its state is unknown; do not run anything more in it."""
+
+
+class NoRoom(SandboxBroken):
+    """There is no memory for another sandbox in this cell. Nothing of those in it is lost."""
