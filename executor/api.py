@@ -43,8 +43,8 @@ CELLS_MAX = 1_024
 QUEUE_MAX_MAX = 1_000_000
 #: Each takes 4 mappings of a process, which has 65,530 by the kernel's default.
 SESSIONS_PER_CELL_MAX = 16_000
-#: Warmed sandboxes in each cell: enough for the runs that come while one is being replaced.
-STOCK = 3
+#: Warmed sandboxes in each cell, at 1 MB each: so many runs of a burst are quick.
+STOCK = 8
 #: How long `close` lets runs at hand go on before they are killed, where it is not told.
 CLOSE_WITHIN_S = 5.0
 STATISTICS_WAIT_S = 10.0

@@ -94,16 +94,19 @@ class Cell:
     rss_bytes: int = 0
 
 
-#: A cell that answered a run this long ago has filled up its stock: 2 ms for each sandbox.
-REFILL_S = 0.004
+#: A cell with stock left rests this long after a run before it makes more; see `sandboxes.cell`.
+REST_S = 0.001
+#: A cell that answered a run this long ago has filled up its stock: 1 to 2 ms for each sandbox.
+REFILL_S = 0.012
 
 
 class Shelf:
     """The idle cells of a pool, so that the best one for a run is at hand.
 
     Last in, first out, among cells that keep equally many sessions: caches stay warm, and what is
-    not needed stays idle long enough to be let go. But a cell that has just answered makes a new
-    sandbox, which takes some milliseconds, so while it does the one idle for longest is better.
+    not needed stays idle long enough to be let go. But a cell that has answered makes new
+    sandboxes, after a short rest or at once if it has none, and while it does the one idle for
+    longest is better.
     """
 
     __slots__ = ("_due", "_rows", "count")
@@ -128,7 +131,9 @@ class Shelf:
         for row in self._rows:
             if row:
                 newest = next(reversed(row))
-                if newest.runs == 0 or now - newest.idle_since >= REFILL_S:
+                idle_s = now - newest.idle_since
+                rests = newest.stock > 0 and idle_s < REST_S
+                if rests or newest.runs == 0 or idle_s >= REFILL_S:
                     return newest
                 return next(iter(row))
         return next(reversed(self._due), None)
