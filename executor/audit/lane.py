@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 #: For a run that fails to end at its limits; the audit then says so and goes on.
 PATIENCE_S: Final = 30.0
 _CLOSE_S: Final = 0.0
+_LOOK_S: Final = 0.02
 #: After an attack the host has to be able to do this.
 _PROOF: Final = "6 * 7"
 _PROOF_VALUE: Final = 42
@@ -209,6 +210,7 @@ def _runs(
 def _one(run: Any, source: str, options: Mapping[str, Any], attack: Attack) -> Seen:
     handle: RunHandle = run.start(source, **options)
     if attack.harm is Harm.OUTLIVED:
+        _wait_until_placed(handle)
         within_s = float(attack.limits.get("wall_s", options["limits"]["wall_s"])) + LATE_S
     else:
         within_s = PATIENCE_S
@@ -219,6 +221,14 @@ def _one(run: Any, source: str, options: Mapping[str, Any], attack: Attack) -> S
         outcome = handle.result(PATIENCE_S)
         return _with(_of(outcome), outlived=True, broke="a run did not end at its limits")
     return _of(outcome)
+
+
+def _wait_until_placed(handle: RunHandle) -> None:
+    """Wait until a cell has a run: how long it waits for one says nothing about its deadline."""
+    until = time.monotonic() + PATIENCE_S
+    while not handle.began and not handle.done() and time.monotonic() < until:
+        with contextlib.suppress(TimeoutError):
+            handle.result(_LOOK_S)
 
 
 def _of(outcome: Outcome) -> Seen:
