@@ -52,11 +52,6 @@ class RunHandle:
         """The number of the run, as statistics and logs have it."""
         return self._running.run_id
 
-    @property
-    def began(self) -> bool:
-        """True if a cell was seen to have the run; `result` is what looks."""
-        return self._running.began
-
     def result(self, timeout: float | None = None) -> Outcome:
         """Wait for the run to end and return how it did.
 
