@@ -36,6 +36,8 @@ NAMES = (
     "output",
     "crash",
     "liveness",
+    "protocol",
+    "secrets",
 )
 _LIVENESS = {
     "interpreter": "deadlines are kept by an interpreter of its own, whatever the host's one does",

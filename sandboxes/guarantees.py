@@ -20,7 +20,7 @@ from sandboxes.jail.survey import MOUNTS, OVERCOMMIT, PROCESS_DESCRIPTORS, Surve
 type Strength = Literal["full", "light", "none"]
 type Name = Literal[
     "state", "files", "network", "processes", "memory", "cpu", "wall_time", "output", "crash",
-    "liveness",
+    "liveness", "protocol", "secrets",
 ]  # fmt: skip
 
 
@@ -79,16 +79,23 @@ _REMEDIES: dict[str, str] = dict.fromkeys(NEEDS_USER_NAMESPACE, _USERS) | {
 
 #: Kernel walls behind each guarantee. `files` to `processes` are what a native guest has alone.
 _KERNEL: dict[Name, tuple[Wall, ...]] = {
-    "state": (
-        Wall.ENVIRONMENT,
+    "state": (Wall.IPC, Wall.HOSTNAME, Wall.CAPABILITIES, Wall.OWN_USERS, Wall.SECCOMP),
+    "files": (
         Wall.ROOT,
-        Wall.IPC,
-        Wall.HOSTNAME,
-        Wall.CAPABILITIES,
+        Wall.LANDLOCK,
         Wall.SECCOMP,
+        Wall.IDENTITY,
+        Wall.OWN_USERS,
+        Wall.CAPABILITIES,
     ),
-    "files": (Wall.ROOT, Wall.LANDLOCK, Wall.SECCOMP, Wall.DESCRIPTORS, Wall.IDENTITY),
-    "network": (Wall.NETWORK, Wall.LANDLOCK, Wall.SECCOMP),
+    "network": (
+        Wall.NETWORK,
+        Wall.LANDLOCK,
+        Wall.SECCOMP,
+        Wall.ROOT,
+        Wall.OWN_USERS,
+        Wall.CAPABILITIES,
+    ),
     "processes": (
         Wall.PROCESSES,
         Wall.OWN_USERS,
@@ -98,13 +105,27 @@ _KERNEL: dict[Name, tuple[Wall, ...]] = {
         Wall.GROUP,
         Wall.LANDLOCK,
         Wall.SECCOMP,
+        Wall.ROOT,
+        Wall.DESCRIPTORS,
+        Wall.RLIMITS,
     ),
     "memory": (Wall.RLIMITS, Wall.SECCOMP),
     "cpu": (Wall.RLIMITS, Wall.PARENT_DEATH),
-    "wall_time": (Wall.PARENT_DEATH,),
+    "wall_time": (Wall.PARENT_DEATH, Wall.SECCOMP),
     "output": (),
     "crash": (Wall.DUMPABLE,),
     "liveness": (Wall.RLIMITS,),
+    "protocol": (Wall.SECCOMP,),
+    "secrets": (
+        Wall.ENVIRONMENT,
+        Wall.DESCRIPTORS,
+        Wall.DUMPABLE,
+        Wall.PROCESSES,
+        Wall.OWN_USERS,
+        Wall.ROOT,
+        Wall.LANDLOCK,
+        Wall.SECCOMP,
+    ),
 }
 #: What no sandbox can replace: the supervisor ends a cell through its process descriptor.
 _NEEDED: dict[Name, tuple[str, ...]] = {
@@ -122,6 +143,8 @@ _WASM: dict[Name, str] = {
     "output": "every stream, value and message is capped twice",
     "crash": "guests run in a process of their own; its end is an outcome",
     "liveness": "the supervisor's loop never runs guest code",
+    "protocol": "what a cell sends is checked, capped, and never unpickled or evaluated",
+    "secrets": "a guest has no variable, descriptor or memory of the host's but what it is given",
 }
 _PROCESS: dict[Name, str] = _WASM | {
     "state": "every run has a fresh process, unless it is part of a session",

@@ -15,27 +15,15 @@ import enum
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
+from executor.guarantees import NAMES
 from protocol.structs import field, frozen
 from sandboxes.jail.steps import Wall
 
 type Kind = Literal["wasm", "process", "interpreter"]
 
 KINDS: Final[tuple[Kind, ...]] = ("wasm", "process", "interpreter")
-#: Every promise that attacks are grouped by; `executor.guarantees.NAMES` are among them.
-GUARANTEES: Final = (
-    "state",
-    "files",
-    "network",
-    "processes",
-    "memory",
-    "cpu",
-    "wall_time",
-    "output",
-    "crash",
-    "liveness",
-    "protocol",
-    "secrets",
-)
+#: Every promise: what attacks are grouped by.
+GUARANTEES: Final = NAMES
 #: What the guest prints to claim that it got what it must not get.
 CLAIM: Final = "ATTACK-BIT"
 

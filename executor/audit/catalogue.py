@@ -53,6 +53,7 @@ _OF_PROBE: Final = {
     "privileges.chroot": "files",
     "privileges.new_mounts": "files",
     "surface.watch_files": "files",
+    "resources.message_queue": "processes",
 }
 
 

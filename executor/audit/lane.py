@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 #: For a run that fails to end at its limits; the audit then says so and goes on.
 PATIENCE_S: Final = 30.0
 _CLOSE_S: Final = 0.0
+_LOOK_S: Final = 0.02
 #: After an attack the host has to be able to do this.
 _PROOF: Final = "6 * 7"
 _PROOF_VALUE: Final = 42
@@ -101,6 +102,8 @@ class Lane:
             with usual(self._kind, cells=1, **self._jail(), **settings) as made:
                 yield made
         else:
+            if attack.harm is Harm.GREW:
+                self.close()  # what is kept for the next large message would not show as growth
             if self._kept is None:
                 self._kept = self._make().open()
             yield self._kept
@@ -190,12 +193,12 @@ def _runs(
             if keeps_sandbox:
                 mounts = {"mounts": options.pop("mounts")} if "mounts" in options else {}
                 run = undo.enter_context(supervisor.session(**mounts))
-            seen = _one(run, attack.guest, options, attack)
+            seen = _one(supervisor, run, attack.guest, options, attack)
             if attack.then:
                 then = dict(options)
                 if attack.tenant and not keeps_sandbox:
                     then["tenant"] = f"{options['tenant']}-{attack.tenant}"
-                seen = _one(run, attack.then, then, attack)
+                seen = _one(supervisor, run, attack.then, then, attack)
     except ExecutorError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever a guest makes the host raise is the finding
@@ -206,9 +209,13 @@ def _runs(
     return seen
 
 
-def _one(run: Any, source: str, options: Mapping[str, Any], attack: Attack) -> Seen:
+def _one(
+    supervisor: Supervisor, run: Any, source: str, options: Mapping[str, Any], attack: Attack
+) -> Seen:
+    """Run one guest: `run` is the supervisor, or a session of it."""
     handle: RunHandle = run.start(source, **options)
     if attack.harm is Harm.OUTLIVED:
+        _wait_until_placed(supervisor, handle)
         within_s = float(attack.limits.get("wall_s", options["limits"]["wall_s"])) + LATE_S
     else:
         within_s = PATIENCE_S
@@ -219,6 +226,15 @@ def _one(run: Any, source: str, options: Mapping[str, Any], attack: Attack) -> S
         outcome = handle.result(PATIENCE_S)
         return _with(_of(outcome), outlived=True, broke="a run did not end at its limits")
     return _of(outcome)
+
+
+def _wait_until_placed(supervisor: Supervisor, handle: RunHandle) -> None:
+    """Wait until a cell has the run: how long it waits for one says nothing about its deadline."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until and any(p.queued for p in supervisor.statistics().pools):
+        with contextlib.suppress(TimeoutError):
+            handle.result(_LOOK_S)
+            return
 
 
 def _of(outcome: Outcome) -> Seen:

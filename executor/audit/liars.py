@@ -1,9 +1,9 @@
 """Cells that lie: processes that speak the protocol and say of their runs what they are told to.
 
-    liars.py ROOT TIMES LIE...    answers each run with the bytes of the lies
+    liars.py ROOT FILE TIMES LIE...    answers the first run with the bytes of the lies
 
-The first cell of a supervisor lies about its first run; of all others it is said that they are
-well. So the run after a lie shows whether the lie did any harm.
+The first run of a supervisor is lied about; of all others it is said that they are well. So the run
+after a lie shows whether the lie did any harm. A file that the first liar makes tells the others.
 
 Rule: nothing of a real cell is in it but the frames, as an attacker who owns one has them.
 """
@@ -17,7 +17,7 @@ import sys
 if __name__ == "__main__":  # run as a script, isolated: nothing of ours is on the path yet
     sys.path.insert(0, sys.argv[1])
 
-from executor.audit.lies import as_text, done, frame, from_text, told
+from executor.audit.lies import done, frame, from_text, told
 from executor.loop.spawn import DirectSpawner, Spawned
 from protocol.frames import FrameDecoder
 from protocol.messages import LOOP_SENDS_CELL, CellHello, DefinePool, Done, Ready, Run, Setup
@@ -36,14 +36,14 @@ class LiarSpawner(DirectSpawner):
 
     def spawn(self, number: int, pool: DefinePool, spool_path: str) -> None:
         """Start a liar."""
-        del pool, spool_path
-        lies = self._lies if number == 1 else as_text([frame(Done, done())], 1)
+        del pool
+        said = os.path.join(os.path.dirname(spool_path), "said")
         ours, theirs = socket.socketpair()
         arguments = ["-I", "-S", "-E", os.path.abspath(__file__), _ROOT]
         with theirs:
             pid = os.posix_spawn(
                 sys.executable,
-                [sys.executable, *arguments, *lies],
+                [sys.executable, *arguments, said, *self._lies],
                 {},
                 file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), _FD)],
                 setpgroup=0,
@@ -52,8 +52,8 @@ class LiarSpawner(DirectSpawner):
         self._owner.cell_spawned(number, Spawned(pid, os.pidfd_open(pid), ours))
 
 
-def lie(lies: list[bytes], times: int) -> None:
-    """Serve until the supervisor hangs up."""
+def lie(path: str, lies: list[bytes], times: int) -> None:
+    """Serve until the supervisor hangs up; the file `path` is made by whoever lies."""
     sock = socket.socket(fileno=_FD)
     sock.sendall(b"".join(encode_message(CellHello(1, 1, os.getpid()))))
     decoder = FrameDecoder(kinds=LOOP_SENDS_CELL)
@@ -64,12 +64,22 @@ def lie(lies: list[bytes], times: int) -> None:
                 case Setup():
                     sock.sendall(ready)
                 case Run():
-                    said = b"".join(told(each, received.run_id) for each in lies)
-                    for _ in range(times):
-                        sock.sendall(said)
+                    said, count = [frame(Done, done())], 1
+                    if _is_first(path):
+                        said, count = lies, times
+                    text = b"".join(told(each, received.run_id) for each in said)
+                    for _ in range(count):
+                        sock.sendall(text)
                     sock.sendall(ready)
-                    lies, times = [frame(Done, done())], 1
+
+
+def _is_first(path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        return False
+    return True
 
 
 if __name__ == "__main__":
-    lie(*from_text(sys.argv[2:]))
+    lie(sys.argv[2], *from_text(sys.argv[3:]))

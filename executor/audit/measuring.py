@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 _KIB: Final = 1 << 10
-#: Written to /proc/self/clear_refs, it begins the highest resident size anew.
-_RESET_PEAK: Final = "5"
+_LOOK_S: Final = 0.005
 
 
 class Scales:
@@ -34,16 +33,29 @@ class Scales:
 
 
 def grown_while(act: Callable[[], None]) -> int:
-    """Return by how many bytes this process grew at its highest while `act` ran."""
+    """Return by how many bytes this process grew at its highest while `act` ran.
+
+    Looked at again and again by a thread, as not every kernel lets a process begin the highest size
+    that it keeps anew; what `act` has given back by then and was held in between may be missed.
+    """
     _give_back()
-    before = _own("VmRSS")
+    before = highest = _own("VmRSS")
+    ended = threading.Event()
+
+    def look() -> None:
+        nonlocal highest
+        while not ended.wait(_LOOK_S):
+            highest = max(highest, _own("VmRSS"))
+
+    thread = threading.Thread(target=look, name="cellblock-audit-scales", daemon=True)
+    thread.start()
     try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write(_RESET_PEAK)
-    except OSError:  # then the peak is that of all our life: what it grows by is still ours
-        before = _own("VmHWM")
-    act()
-    return max(0, _own("VmHWM") - before)
+        act()
+        highest = max(highest, _own("VmRSS"))
+    finally:
+        ended.set()
+        thread.join()
+    return highest - before
 
 
 def _give_back() -> None:
@@ -88,7 +100,7 @@ def _status(pid: int) -> dict[str, int]:
     try:
         with open(f"/proc/{pid}/status") as file:
             for line in file:
-                if line.startswith(("VmRSS", "VmHWM")):
+                if line.startswith("VmRSS"):
                     name, _, rest = line.partition(":")
                     found[name] = int(rest.split()[0]) * _KIB
     except OSError:

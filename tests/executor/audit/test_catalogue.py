@@ -43,7 +43,7 @@ def test_an_attack_names_what_it_tries_and_public_weaknesses_of_its_sort(entry: 
 
 def test_no_two_attacks_are_the_same() -> None:
     attacks = [entry.attack for entry in OURS.values() if entry.attack is not None]
-    bodies = Counter((a.harm, a.guest, a.then, a.lies, a.tenant) for a in attacks)
+    bodies = Counter((a.harm, a.guest, a.then, a.lies, a.tenant, a.hole is None) for a in attacks)
     titles = Counter(entry.title.lower() for entry in OURS.values())
 
     assert [body for body, count in bodies.items() if count > 1] == []

@@ -23,6 +23,8 @@ NAMES = [
     "output",
     "crash",
     "liveness",
+    "protocol",
+    "secrets",
 ]
 THINGS = [*(wall.value for wall in Wall), PROCESS_DESCRIPTORS, MOUNTS]
 

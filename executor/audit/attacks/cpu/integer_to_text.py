@@ -11,6 +11,7 @@ ATTACK = Attack(
 import sys
 
 sys.set_int_max_str_digits(0)
-str(1 << 40_000_000)
+while True:
+    str(1 << 40_000_000)
 """,
 )

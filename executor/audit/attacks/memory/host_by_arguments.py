@@ -10,6 +10,7 @@ ATTACK = Attack(
     limits={"memory_bytes": 32 << 20},
     taken_bytes=40 << 20,
     options={"functions": holes.only(holes.echo)},
+    not_promised={"interpreter": "the memory of a cell is capped for all of its runs together"},
     guest="""
 import host
 

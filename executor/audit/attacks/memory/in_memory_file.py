@@ -8,6 +8,7 @@ ATTACK = Attack(
     walls=(Limit.MEMORY,),
     limits={"memory_bytes": 40 << 20, "wall_s": 15.0},
     taken_bytes=48 << 20,
+    not_promised={"interpreter": "the memory of a cell is capped for all of its runs together"},
     guest="""
 import host
 

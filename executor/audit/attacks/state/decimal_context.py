@@ -6,6 +6,7 @@ ATTACK = Attack(
     harm=Harm.CLAIMED,
     references=("CWE-488", "CWE-226"),
     walls=(Limit.FRESH,),
+    kinds=("wasm", "process"),  # interpreters run each time on a thread with a context of its own
     guest="""
 import decimal
 

@@ -11,10 +11,6 @@ ATTACK = Attack(
 import time
 
 time.monotonic = time.time = time.perf_counter = lambda: 0.0
-try:
-    time.clock_settime(time.CLOCK_REALTIME, 0)
-except (OSError, AttributeError):
-    pass
 while True:
     pass
 """,
