@@ -36,13 +36,9 @@ class MountRefused(SandboxError):
     """A directory or a file cannot be given to a guest as it was asked for. Nothing ran."""
 
 
-class NoRoom(SandboxError):
-    """A cell has not the memory or the mappings for another sandbox."""
-
-
 class SandboxBroken(SandboxError):
     """The sandbox itself failed. Its state is unknown; do not run anything more in it."""
 
 
 class NoRoom(SandboxBroken):
-    """There is no memory for another sandbox in this cell. Nothing of those in it is lost."""
+    """A cell has not the memory or the mappings for another sandbox; those it has are unharmed."""
