@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 #: An interrupted run is interrupted again after this: what a guest left to be done at its end is
 #: code of the guest as well.
 AGAIN_S: Final = 0.02
-#: How often a run that may write files is measured.
-FILES_CHECK_S: Final = 0.02
+#: How often a run's files are measured: every guest has a folder to write to.
+FILES_CHECK_S: Final = 0.05
 #: How often a sandbox that is being ended is looked at.
 SPENT_CHECK_S: Final = 0.5
 SESSIONS_MAX: Final = 1_024
@@ -142,8 +142,6 @@ class SlotCell:
         if now >= run.deadline:
             self._interrupt(run, Verdict.TIMEOUT)
             return AGAIN_S
-        if not run.writes_files:
-            return run.deadline - now
         if run.files_bytes() > run.limits.files_bytes:
             self._interrupt(run, Verdict.FILES)
             return AGAIN_S

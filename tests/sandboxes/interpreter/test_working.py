@@ -83,3 +83,10 @@ def test_files_over_the_limit_end_the_run(cell: Cell) -> None:
     within = cell.run("open('big', 'wb').write(b'x' * 4096)", limits=limits(files_bytes=4096))
 
     assert (ended.verdict, within.verdict) == ("files", "ok")
+
+
+def test_a_guest_that_goes_on_over_the_limit_on_files_is_ended(cell: Cell) -> None:
+    source = "open('big', 'wb').write(b'x' * 5000)\nimport time; time.sleep(3600)"
+    ended = cell.run(source, limits=limits(files_bytes=4096, wall_ms=60_000))
+
+    assert ended.verdict == "files"

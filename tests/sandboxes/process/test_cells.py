@@ -108,7 +108,8 @@ def test_cells_of_one_zygote_draw_different_random_numbers(single: Supervisor) -
 
 def test_numpy_that_was_loaded_ahead_draws_different_numbers_in_each_cell() -> None:
     pytest.importorskip("numpy")
-    with Supervisor(Image(preload=["numpy"]), kind="process", cells=1) as supervisor:
+    image = Image(preload=["numpy.random"])
+    with Supervisor(image, kind="process", cells=1) as supervisor:
         drawn = {supervisor.run("import numpy\nnumpy.random.random()").value for _ in range(3)}
 
     assert len(drawn) == 3
