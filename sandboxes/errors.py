@@ -4,7 +4,6 @@ SandboxError
     JailUnavailable    this machine cannot give a protection that was asked for
     ImageError         an image cannot be built or loaded; the text names the fix
     MountRefused       a directory or file cannot be given to a guest
-    NoRoom             a cell cannot hold another sandbox; those it holds are as good as before
     SandboxBroken      the sandbox failed, not the guest: discard its cell
         NoRoom         no other sandbox can be made now; those there are go on
 """
