@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from executor import isolate as isolates
 from executor.errors import translated
-from executor.images import compiled_image, native_image
+from executor.images import check_reachable, compiled_image, native_image
 from executor.keeper import Keeper
 from sandboxes.errors import SandboxError
 
@@ -53,7 +53,7 @@ def open_keeper(
         if choice.kind == "wasm":
             compiled(limits.fuel is not None)
         else:
-            native()
+            check_reachable(native(), choice.kind, jail)
         return Keeper(
             lambda spool_path: isolates.start(isolate, jail=jail, spool_path=spool_path),
             checked=isolate != "inline",
