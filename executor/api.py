@@ -277,7 +277,7 @@ class Supervisor(Runs):
             sizes=self._sizes,
             start=self._starter(),
             is_one_shot=self._isolate == "inline",
-            is_jailed=self._jail != "none",
+            jail=self._jail,
             defaults=self._defaults,
             link=self.link_keeper,
         )

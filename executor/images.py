@@ -8,6 +8,7 @@ Rule: an image that says nothing to the kind of guest at hand is refused, not ig
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ from sandboxes.errors import ImageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from protocol.fields import Kind
     from protocol.limits import Limits
+    from sandboxes.guarantees import Strength
     from sandboxes.wasm.image import Compiled, Image as ImageGiven
 
 
@@ -73,6 +76,26 @@ def native_image(image: ImageGiven | None) -> NativeImage:
     for module in image.preload:
         _check_module(module, libraries)
     return NativeImage(tuple(libraries), tuple(image.preload))
+
+
+def check_reachable(image: NativeImage, kind: Kind, jail: Strength) -> None:
+    """Refuse interpreters whose own library their cell could not read.
+
+    A root host's cells run as another user. The full jail gives them their libraries under a root
+    of their own; in the light one they reach them as any user does.
+
+    Raises:
+        ImageError: a directory is closed to them; the text names it.
+    """
+    if kind != "interpreter" or jail != "light" or os.getuid() != 0:
+        return
+    for library in image.libraries:
+        at = os.path.realpath(library)
+        while at != "/":
+            if not os.stat(at).st_mode & stat.S_IXOTH:
+                problem = f"{library} cannot be read by the user of the cells, as {at} is closed"
+                raise ImageError(f"{problem} to others; use jail='full', or a Python elsewhere")
+            at = os.path.dirname(at)
 
 
 def modules_of(image: ImageGiven | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from executor.errors import translated
-from executor.images import compiled_image, native_image
+from executor.images import check_reachable, compiled_image, native_image
 from executor.keeper import Keeper
 from sandboxes.errors import SandboxError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from executor.link.keeper import LinkKeeper
     from executor.options import Defaults
     from executor.pools import Sizes
+    from sandboxes.guarantees import Strength
     from sandboxes.wasm.image import Image
 
 
@@ -32,7 +33,7 @@ def open_keeper(
     defaults: Defaults,
     start: Callable[[str | None], Connection],
     is_one_shot: bool,
-    is_jailed: bool,
+    jail: Strength,
     link: LinkKeeper | None,
 ) -> Keeper:
     """Start a loop with the pool of plain runs, and return what keeps it.
@@ -44,7 +45,7 @@ def open_keeper(
         defaults: of plain runs.
         start: starts the loop on a spool folder, or on a new one for None.
         is_one_shot: for a command that runs once.
-        is_jailed: cells have kernel walls.
+        jail: the walls round each cell.
         link: to other machines, if there is one.
 
     Raises:
@@ -61,7 +62,7 @@ def open_keeper(
         if choice.kind == "wasm":
             compiled(limits.fuel is not None)
         else:
-            native()
+            check_reachable(native(), choice.kind, jail)
         keeper = Keeper(
             start,
             checked=not is_one_shot,
@@ -70,7 +71,7 @@ def open_keeper(
             choice=choice,
             sizes=sizes,
             limits=limits,
-            is_jailed=is_jailed,
+            is_jailed=jail != "none",
             on_up=link.loop_up if link else lambda: None,
         )
         if link is not None:

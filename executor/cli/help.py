@@ -92,7 +92,7 @@ An image is the guest's Python with packages of your choice inside, built once.
   build [PACKAGE...]  build one with these requirements (also -p, --package)
     --name NAME       call it this, for cellblock run --image NAME
     --preimport NAME  import a module at build time, so that runs find it loaded
-    --optimize        merge and optimise its modules: 2 minutes, needs Node and npm
+    --optimize        merge and optimise it: 2 minutes, needs Node and npm
     -q, --quiet       print the image's key alone, without progress
   list                what is in the cache       --json  as JSON
   prune               delete what no longer fits --all   and everything else

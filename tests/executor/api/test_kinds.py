@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from executor import Image, ImageFailed, Limits, Misuse, Mount, Supervisor, Unavailable
-from executor.images import compiled_image, native_image
+from executor.images import check_reachable, compiled_image, native_image
 from executor.kinds import Choice, NativeImage, sharing
 from executor.options import Defaults, make_plan
 from executor.pools import Needs, Pools, Sizes
@@ -233,6 +234,21 @@ def test_what_an_image_names_and_is_not_there_is_told_before_anything_is_started
     with pytest.raises(ImageFailed, match=problem):
         supervisor.open()
     supervisor.close()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the cells of this user are its own")
+def test_interpreters_whose_library_is_closed_to_their_cells_are_refused_with_the_directory(
+    tmp_path: Path,
+) -> None:
+    closed = tmp_path / "closed"
+    (closed / "library").mkdir(parents=True)
+    closed.chmod(0o700)
+    image = NativeImage((str(closed / "library"),))
+
+    with pytest.raises(ImageError, match="is closed to others; use jail='full'"):
+        check_reachable(image, "interpreter", "light")
+    check_reachable(image, "interpreter", "full")
+    check_reachable(image, "process", "light")
 
 
 def test_an_image_for_another_kind_of_guest_is_refused_and_not_ignored() -> None:
