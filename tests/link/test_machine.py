@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from executor import Access, Limits, NatsLink, Refused, RemoteSupervisor, Supervisor
+from executor import Access, Limits, Misuse, NatsLink, Refused, RemoteSupervisor, Supervisor
 from executor.isolate import IsolateKind
 from executor.link.keeper import LinkKeeper
 from executor.link.wire import stream_name
@@ -108,6 +108,21 @@ def test_the_limits_of_the_machine_are_ceilings_for_runs_of_others(
             with pytest.raises(Refused, match=r"limits\.wall_ms: 5001 is over") as refused:
                 remote.run("1", limits={"wall_s": 5.001})
     assert not refused.value.began
+
+
+def test_guests_of_others_run_in_wasm_whatever_the_machine_runs_of_its_own(
+    server: NatsServer, queue: str
+) -> None:
+    with machine(server, queue, kind="process") as supervisor:
+        wait_active(supervisor)
+        platform = "import sys\nsys.platform"
+        assert supervisor.run(platform).value == sys.platform
+        with RemoteSupervisor(server.url, queue=queue) as remote:
+            assert remote.run(platform).value == "wasi"
+            with pytest.raises(Misuse, match="kind: guests of others run in Wasm alone"):
+                remote.run(platform, kind="process")
+            with pytest.raises(Misuse, match="share: memory of this machine does not travel"):
+                remote.share(b"x")
 
 
 SUBMIT = """
