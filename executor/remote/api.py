@@ -70,8 +70,8 @@ class RemoteSupervisor(Supervisor):
     host functions, which are refused. Guests may call the functions of the machine that runs them.
 
     A run whose machine is lost begins again on another one, so a guest may begin more than once.
-    Its host gets one outcome, with what was said from the last beginning on. With `repeats=False`
-    such a run ends as crashed instead.
+    Its host gets one outcome, with what was said from the last beginning on and a log entry that
+    says so. With `repeats=False` such a run ends as crashed instead.
 
     Args:
         link: addresses of NATS servers ("nats://hub:4222", several separated by commas or in a
