@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -76,6 +77,22 @@ def test_a_machine_runs_what_another_process_submits(
         found = supervisor.statistics().link
     assert found is not None
     assert (found.state, found.runs_refused, found.messages_refused) == ("active", 0, 0)
+
+
+def test_a_machine_serves_through_a_web_socket_from_a_process_of_its_own(
+    tmp_path: Path, queue: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = "{}:{}".format(*free.getsockname())
+    extra = f'websocket {{ listen: "{address}", no_tls: true }}'
+    with NatsServer(tmp_path, extra=extra):
+        url = f"ws://{address}"
+        link = NatsLink(url, queue=queue, isolate="process")
+        with Supervisor(cells=1, link=link) as supervisor:
+            wait_active(supervisor)
+            with RemoteSupervisor(url, queue=queue, isolate="process") as remote:
+                assert remote.run("6 * 7").value == 42
 
 
 def test_guests_of_others_find_the_functions_of_the_machines_host_and_no_more(
