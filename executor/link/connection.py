@@ -291,7 +291,21 @@ async def _connect(
         await _close_quietly(client)
         raise
     errors.clear()
+    _write_whole(client)
     return Connection(client, lost)
+
+
+def _write_whole(client: nats.aio.client.Client) -> None:
+    """Have the library write by `write`, not by `writelines`.
+
+    In CPython 3.13.0 the latter, on a transport whose socket is closed, watches for room by the
+    number of that socket, which may be another socket's by then: the next connection's, whose own
+    wait for room then never ends.
+    """
+    transport = client._transport
+    if transport is not None:
+        write = transport.write
+        transport.writelines = lambda lines: write(b"".join(lines))  # type: ignore[assignment,method-assign]  # that is the point
 
 
 async def _close_quietly(client: nats.aio.client.Client) -> None:

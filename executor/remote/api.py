@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 
     from executor.isolate import IsolateKind
     from executor.options import Plan, RunOptions
+    from executor.shared import SharedBuffer
     from executor.statistics import Statistics
     from protocol.fields import Kind
+    from protocol.frames import Buffer
     from protocol.limits import Limits
     from sandboxes.guarantees import Guarantee
     from sandboxes.wasm.image import Compiled
@@ -68,8 +70,8 @@ class RemoteSupervisor(Supervisor):
     host functions, which are refused. Guests may call the functions of the machine that runs them.
 
     A run whose machine is lost begins again on another one, so a guest may begin more than once.
-    Its host gets one outcome, with what was said from the last beginning on. With `repeats=False`
-    such a run ends as crashed instead.
+    Its host gets one outcome, with what was said from the last beginning on and a log entry that
+    says so. With `repeats=False` such a run ends as crashed instead.
 
     Args:
         link: addresses of NATS servers ("nats://hub:4222", several separated by commas or in a
@@ -141,6 +143,9 @@ class RemoteSupervisor(Supervisor):
             if options.get(name):
                 raise Misuse(name, problem)
         plan = make_plan(code, options, self._defaults)
+        if plan.kind != "wasm":
+            problem = "guests of others run in Wasm alone, whatever the machine runs of its own"
+            raise Misuse("kind", problem)
         if plan.live_stdin is not None:
             raise Misuse("stdin", "live input does not travel; give it whole, as bytes or text")
         parts = [plan.source, plan.inputs, plan.stdin, *plan.out_of_band, *plan.file_data]
@@ -158,6 +163,14 @@ class RemoteSupervisor(Supervisor):
     def in_flight(self) -> int:
         """How many runs of one batch to have at hand."""
         return max(1, min(self._in_flight, self._sizes.queue_max))
+
+    def share(self, data: Buffer) -> SharedBuffer:
+        """Not of a remote supervisor: its guests share no memory with this machine.
+
+        Raises:
+            Misuse: always.
+        """
+        raise Misuse("share", "memory of this machine does not travel; give it as an input")
 
     # --- knowledge -------------------------------------------------------------------------------
     def statistics(self) -> Statistics:

@@ -92,6 +92,7 @@ class Hub:
         self._subscribing = asyncio.Lock()
         self._permission = ""
         self._at_work: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
         """Begin to connect."""
@@ -103,6 +104,7 @@ class Hub:
         for work in self._at_work:
             work.cancel()
         await asyncio.gather(*self._at_work, return_exceptions=True)
+        await asyncio.gather(*self._closing, return_exceptions=True)
 
     @property
     def is_settled(self) -> bool:
@@ -280,7 +282,9 @@ class Hub:
             self._connection = None
             self._outbox.clear()
             self._changed()
-            await connection.close()
+            closing = asyncio.create_task(connection.close())
+            self._closing.add(closing)  # the next connection does not wait for its farewell
+            closing.add_done_callback(self._closing.discard)
 
     def _note_error(self, text: str) -> None:
         if "permissions violation" in text.lower():

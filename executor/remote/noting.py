@@ -1,7 +1,7 @@
-"""What the host is told of output that was lost on its way, in words that every host knows.
+"""What the host is told of what befell its run on the way, in words that every host knows.
 
-A log entry of the logger `LOGGER` says how much is missing, where it is missing; the run's ending
-then says that its streams are cut.
+A log entry of the logger `LOGGER` says how much output is missing, where it is missing; the run's
+ending then says that its streams are cut. Another says that the run begins again.
 """
 
 from __future__ import annotations
@@ -26,8 +26,16 @@ def dropped(run_id: int, output_bytes: int, entries: int) -> Frame:
     if entries:
         missing.append(f"{entries} log entries and notes")
     text = " and ".join(missing) or "nothing"
-    parts = encode_message(Log(WARNING, LOGGER, f"dropped on the way here: {text}"), run_id)
-    [frame] = FrameDecoder().feed(b"".join(parts))
+    return _entry(run_id, f"dropped on the way here: {text}")
+
+
+def begun_again(run_id: int) -> Frame:
+    """Return the entry that says that the guest may have begun before, on another machine."""
+    return _entry(run_id, "begun again, as the machine that had begun it was lost")
+
+
+def _entry(run_id: int, text: str) -> Frame:
+    [frame] = FrameDecoder().feed(b"".join(encode_message(Log(WARNING, LOGGER, text), run_id)))
     return frame
 
 

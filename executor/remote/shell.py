@@ -61,6 +61,7 @@ from protocol.messages import (
     Drain,
     EndSession,
     Message,
+    Placed,
     Refused,
     Statistics,
     Submit,
@@ -99,7 +100,9 @@ class Shell:
         self._subjects = Subjects(options.prefix)
         self._hub = Hub(options, self._heard, self._hub_changed, self._host_gone)
         self._outbound: dict[int, Outbound] = {}
+        #: Runs of which output is missing, and runs that a machine has begun.
         self._cut: set[int] = set()
+        self._placed: set[int] = set()
         self._asked: deque[int] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._armed_at = float("inf")
@@ -246,6 +249,10 @@ class Shell:
                     self._tell(action)
                 case ToHost(run_id, message):
                     self._tell_host(message, run_id)
+                    if isinstance(message, Placed):
+                        if run_id in self._placed:
+                            self._pass_on(run_id, noting.begun_again(run_id))
+                        self._placed.add(run_id)
                 case PassOn(run_id, frame):
                     self._pass_on(run_id, frame)
                 case NoteDropped(run_id, output_bytes, entries):
@@ -254,6 +261,7 @@ class Shell:
                 case Forget(run_id):
                     self._outbound.pop(run_id, None)
                     self._cut.discard(run_id)
+                    self._placed.discard(run_id)
                 case Finished():
                     self._over.set()
                 case _:

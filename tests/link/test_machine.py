@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from executor import Access, Limits, NatsLink, Refused, RemoteSupervisor, Supervisor
+from executor import Access, Limits, Misuse, NatsLink, Refused, RemoteSupervisor, Supervisor
 from executor.isolate import IsolateKind
 from executor.link.keeper import LinkKeeper
 from executor.link.wire import stream_name
@@ -78,6 +79,22 @@ def test_a_machine_runs_what_another_process_submits(
     assert (found.state, found.runs_refused, found.messages_refused) == ("active", 0, 0)
 
 
+def test_a_machine_serves_through_a_web_socket_from_a_process_of_its_own(
+    tmp_path: Path, queue: str
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = "{}:{}".format(*free.getsockname())
+    extra = f'websocket {{ listen: "{address}", no_tls: true }}'
+    with NatsServer(tmp_path, extra=extra):
+        url = f"ws://{address}"
+        link = NatsLink(url, queue=queue, isolate="process")
+        with Supervisor(cells=1, link=link) as supervisor:
+            wait_active(supervisor)
+            with RemoteSupervisor(url, queue=queue, isolate="process") as remote:
+                assert remote.run("6 * 7").value == 42
+
+
 def test_guests_of_others_find_the_functions_of_the_machines_host_and_no_more(
     server: NatsServer, queue: str
 ) -> None:
@@ -108,6 +125,21 @@ def test_the_limits_of_the_machine_are_ceilings_for_runs_of_others(
             with pytest.raises(Refused, match=r"limits\.wall_ms: 5001 is over") as refused:
                 remote.run("1", limits={"wall_s": 5.001})
     assert not refused.value.began
+
+
+def test_guests_of_others_run_in_wasm_whatever_the_machine_runs_of_its_own(
+    server: NatsServer, queue: str
+) -> None:
+    with machine(server, queue, kind="process") as supervisor:
+        wait_active(supervisor)
+        platform = "import sys\nsys.platform"
+        assert supervisor.run(platform).value == sys.platform
+        with RemoteSupervisor(server.url, queue=queue) as remote:
+            assert remote.run(platform).value == "wasi"
+            with pytest.raises(Misuse, match="kind: guests of others run in Wasm alone"):
+                remote.run(platform, kind="process")
+            with pytest.raises(Misuse, match="share: memory of this machine does not travel"):
+                remote.share(b"x")
 
 
 SUBMIT = """

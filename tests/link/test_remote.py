@@ -438,3 +438,25 @@ def test_a_fault_of_the_submitters_connection_costs_no_run(
             outcomes = [handle.result(PATIENCE_S) for handle in handles]
 
     assert [outcome.value for outcome in outcomes] == list(range(20))
+
+
+def test_a_run_whose_machine_is_killed_begins_again_on_another_and_says_so(tmp_path: Path) -> None:
+    with NatsServer(tmp_path / "server") as server:
+        machine = Machine(server, tmp_path / "log")
+        with machine.proxy, RemoteSupervisor(server.url) as supervisor:
+            machine.start()
+            try:
+                said: list[str] = []
+                code = "import time\nprint('begun', flush=True)\ntime.sleep(1)\n'ended'"
+                handle = supervisor.start(code, on_stdout=said.append)
+                while not said:
+                    assert not handle.done()
+                machine.kill()
+                machine.start()
+                outcome = handle.result(PATIENCE_S)
+            finally:
+                machine.stop()
+
+    assert outcome.value == "ended"
+    assert outcome.stdout == "begun\n", "what the lost machine said is void"
+    assert ["begun again" in entry.message for entry in outcome.logs] == [True]
