@@ -17,7 +17,7 @@ from sandboxes.errors import ImageError
 from sandboxes.wasm.merging.modules import Import
 from sandboxes.wasm.merging.plan import Plan, module_name
 
-#: As in `sandboxes.wasm.guest.clock`.
+#: As in `sandboxes.guest.clock`.
 PIECE_MS: Final = 5
 MODULE: Final = "waits"
 _POLL, _BLOCK = "poll", "[method]pollable.block"
