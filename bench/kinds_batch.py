@@ -1,6 +1,6 @@
 """Many tiny calls, and two large ones at once: what each kind of sandbox gets done in a second.
 
-    python -m bench.kinds_batch [--calls 20000] [--rounds 5] [--seconds 0.5]
+    python -m bench.kinds_batch [--calls 20000] [--chunk 1000] [--rounds 5] [--seconds 0.5]
 
 Throughput: `CellExecutor.map` of a function that adds one, many calls in each run (`chunksize`), so
 that a sandbox is fresh for each chunk. piscina keeps its threads and their state. Fresh runs a
@@ -12,6 +12,7 @@ Speed-up: two runs of pure Python side by side against one after another.
 from __future__ import annotations
 
 import argparse
+import functools
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,10 +20,16 @@ from contextlib import ExitStack
 from bench import measure
 from bench.node_peers import node
 from executor import CellExecutor, Limits, Supervisor
+from executor.kinds import Reuse
 from protocol.fields import Kind
 
 KINDS: tuple[Kind, ...] = ("wasm", "process", "interpreter")
-CHUNK = 500
+PLACES: dict[str, tuple[Kind, Reuse | None]] = {
+    "wasm": ("wasm", None),
+    "process": ("process", None),
+    "process kept for its tenant": ("process", "tenant"),
+    "interpreter": ("interpreter", None),
+}
 THREADS = 2
 BURN = "total = 0\nfor n in range(count): total += n * n % 7\ntotal"
 
@@ -32,9 +39,9 @@ def add_one(n: int) -> int:
     return n + 1
 
 
-def chunked(pool: CellExecutor, calls: int) -> None:
+def chunked(pool: CellExecutor, calls: int, chunk: int) -> None:
     """Have a batch of tiny calls done."""
-    found = list(pool.map(add_one, range(calls), chunksize=CHUNK))
+    found = list(pool.map(add_one, range(calls), chunksize=chunk))
     assert found[-1] == calls
 
 
@@ -44,7 +51,7 @@ def fresh(supervisor: Supervisor, calls: int) -> None:
     assert found[-1] == calls
 
 
-def throughput(calls: int, rounds: int) -> None:
+def throughput(calls: int, chunk: int, rounds: int) -> None:
     """Print calls a second, a block of one contestant after a block of the other."""
     rates: dict[str, list[float]] = {}
 
@@ -52,16 +59,19 @@ def throughput(calls: int, rounds: int) -> None:
         rates.setdefault(name, []).append(done / spent_s)
 
     with node(piscina=True) as other, ExitStack() as stack:
-        places = {kind: stack.enter_context(Supervisor(kind=kind, cells=THREADS)) for kind in KINDS}
-        pools = {kind: stack.enter_context(CellExecutor(made)) for kind, made in places.items()}
+        places = {
+            name: stack.enter_context(Supervisor(kind=kind, reuse=reuse, cells=THREADS))
+            for name, (kind, reuse) in PLACES.items()
+        }
+        pools = {name: stack.enter_context(CellExecutor(made)) for name, made in places.items()}
         few = calls // 50
         for number in range(rounds + 1):
-            for kind in KINDS:
-                spent_s = measure.timed(lambda kind=kind: chunked(pools[kind], calls))  # type: ignore[misc]  # a default binds it
-                alone_s = measure.timed(lambda kind=kind: fresh(places[kind], few))  # type: ignore[misc]  # as above
+            for name, pool in pools.items():
+                spent_s = measure.timed(functools.partial(chunked, pool, calls, chunk))
+                alone_s = measure.timed(functools.partial(fresh, places[name], few))
                 if number:  # the first round warms up
-                    note(f"{kind}, chunks of {CHUNK}", calls, spent_s)
-                    note(f"{kind}, a fresh one for each", few, alone_s)
+                    note(f"{name}, chunks of {chunk}", calls, spent_s)
+                    note(f"{name}, a run for each", few, alone_s)
             if other is not None and other.has_piscina:
                 [spent_s] = other.seconds("piscina", tasks=calls, threads=THREADS)
                 if number:
@@ -117,13 +127,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--calls", type=int, default=20_000)
+    parser.add_argument("--chunk", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.5)
     given = parser.parse_args()
 
     measure.machine()
     measure.title(f"Tiny calls, {THREADS} at once")
-    throughput(given.calls, given.rounds)
+    throughput(given.calls, given.chunk, given.rounds)
     measure.title(f"{THREADS} CPU-bound runs of {given.seconds:g} s, together against in turn")
     speed_up(given.seconds, given.rounds)
 

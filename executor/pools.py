@@ -39,8 +39,10 @@ QUEUE_MAX_MAX: Final = 1_000_000
 SESSIONS_PER_CELL: Final = 32
 #: Each takes 4 mappings of a process, which has 65,530 by the kernel's default.
 SESSIONS_PER_CELL_MAX: Final = 16_000
-#: Warmed sandboxes in each cell: enough for the runs that come while one is being replaced.
-STOCK: Final = 3
+#: Warmed sandboxes in each cell, at 1 MB each: so many runs of a burst are quick.
+STOCK: Final = 8
+#: The same for interpreters, at 5 MB each.
+NATIVE_STOCK: Final = 3
 
 
 class Sizes(NamedTuple):
@@ -50,6 +52,7 @@ class Sizes(NamedTuple):
     spares: int
     stock: int
     queue_max: int
+    native_stock: int = NATIVE_STOCK
     interrupt: Interrupt = "epoch"
     sessions_per_cell: int = SESSIONS_PER_CELL
 
@@ -78,11 +81,12 @@ class Sizes(NamedTuple):
             Misuse: one is out of its range.
         """
         cells = min(usable_cpus(), CELLS_MAX) if cells is None else cells
-        stock = (1 if is_one_shot else STOCK) if stock is None else stock
+        usual, usual_native = (1, 1) if is_one_shot else (STOCK, NATIVE_STOCK)
         return cls(
             cells=count_of(cells, "cells", 1, CELLS_MAX),
             spares=0 if is_one_shot else 1,
-            stock=count_of(stock, "stock", 1, CELLS_MAX),
+            stock=count_of(usual if stock is None else stock, "stock", 1, CELLS_MAX),
+            native_stock=usual_native if stock is None else stock,
             queue_max=count_of(queue_max, "queue_max", 0, QUEUE_MAX_MAX),
             interrupt=interrupt,
             sessions_per_cell=count_of(
@@ -306,8 +310,9 @@ class Pools:
             image_path="" if isinstance(image, NativeImage) else image.path,
             image_sha256="" if isinstance(image, NativeImage) else image.sha256,
             cells_max=-(-sizes.cells // given.slots),
-            spares=sizes.spares if is_plain else 0,
-            stock=sizes.stock,
+            # A second cell beside one of several slots would part runs that share memory.
+            spares=sizes.spares if is_plain and given.slots == 1 else 0,
+            stock=sizes.stock if needs.kind == "wasm" else sizes.native_stock,
             queue_max=sizes.queue_max,
             memory_bytes=needs.memory_bytes,
             fuel=needs.fuel,

@@ -129,6 +129,9 @@ class Sandbox(Protocol):
 class Backend(Protocol):
     """A loaded image: makes fresh sandboxes."""
 
+    #: A cell says that it is ready once its stock is warmed up; else it warms it up while it idles.
+    warms_up_first: bool
+
     def fresh(self, order: Order | None = None) -> Sandbox:
         """Return a never used sandbox.
 

@@ -38,7 +38,6 @@ from protocol.frames import Frame
 from protocol.messages import (
     CellHello,
     EndSession,
-    Error,
     HostReply,
     Interrupt,
     Ready,
@@ -52,7 +51,7 @@ from protocol.reading import decode_frame
 from sandboxes import cell_kinds
 from sandboxes.alarm import Alarm, open_alarm
 from sandboxes.base import Backend, Ended, Order, Sandbox
-from sandboxes.cell_run import RunAtHand
+from sandboxes.cell_run import SESSION_GONE, RunAtHand, lost
 from sandboxes.channel import Channel
 from sandboxes.errors import NoRoom
 
@@ -63,19 +62,12 @@ GUEST_STACK_BYTES = 64 << 20
 NICE = 5
 #: Runs that end sooner are not watched, which is as good as a deadline later by this much.
 WATCHED_AFTER_S = 0.001
+#: How long a cell that has stock waits for another run before it makes more: the runs of a burst
+#: find it free, as making one takes longer than most of them.
+REST_MS = 1
 #: How often a run that may write files is measured.
 FILES_CHECK_S = 0.02
 FAILURE_CHARS_MAX = 4_000
-
-
-#: The answer to a run of a session whose sandbox is not there.
-_SESSION_GONE = Ended(
-    Verdict.CRASHED, error=Error("SessionLost", "the sandbox kept for the session is gone")
-)
-
-
-def _lost(why: str) -> Ended:
-    return Ended(Verdict.CRASHED, error=Error("SandboxLost", why))
 
 
 class Cell:
@@ -85,7 +77,7 @@ class Cell:
         self._channel = channel
         self._setup = setup
         self._backend = backend
-        self._stock: deque[Sandbox] = deque()
+        self._stock: list[Sandbox] = []
         #: The next one for the stock, not warmed up yet.
         self._cold: Sandbox | None = None
         self._sessions: dict[int, Sandbox] = {}
@@ -197,11 +189,16 @@ class Cell:
     # --- main thread -----------------------------------------------------------------------------
     def _serve_guests(self) -> NoReturn:
         try:
-            while self._refill():
-                pass
+            if self._backend.warms_up_first:
+                while not self._stock and self._refill():
+                    pass
+            else:
+                self._cold = self._backend.fresh()
             self._heap_bytes = self._backend.heap_bytes()
             self._say_ready()
             while True:
+                if not (self._stock and self._is_called(REST_MS)):
+                    self._restock()
                 if self._at_hand is None:  # else the frames thread read it before it was woken
                     for frame in self._channel.receive():
                         self._take(frame)
@@ -223,7 +220,7 @@ class Cell:
         session = order.run.session
         if session and not order.run.session_new and session not in self._sessions:
             # A fresh sandbox in its place would lie to its host.
-            self._end(run, _SESSION_GONE, start_us=0)
+            self._end(run, SESSION_GONE, start_us=0)
             self._take_back()
             return
         try:
@@ -232,7 +229,7 @@ class Cell:
             if not self._sessions:
                 raise
             # The sessions that it keeps are as good as before.
-            self._end(run, _lost(str(error)), start_us=0)
+            self._end(run, lost(str(error)), start_us=0)
             self._take_back()
             return
         with self._turn:
@@ -248,11 +245,13 @@ class Cell:
             self._close(sandbox)
         self._heap_bytes = self._backend.heap_bytes()
         self._take_back()
+
+    def _restock(self) -> None:
         while not self._is_called() and self._refill():
             pass
 
-    def _is_called(self) -> bool:
-        return self._at_hand is not None or bool(self._called.poll(0))
+    def _is_called(self, within_ms: int = 0) -> bool:
+        return self._at_hand is not None or bool(self._called.poll(within_ms))
 
     def _end(self, run: RunAtHand, ended: Ended, *, start_us: int) -> None:
         """Send how a run ended, and have the frames thread leave the socket to this one.
@@ -283,7 +282,7 @@ class Cell:
             return self._sessions[session]
         if self._backend.fits_stock(order.run):
             if self._stock:
-                return self._stock.popleft()
+                return self._stock.pop()  # the last made: its pages are in the caches
             if self._cold is not None:
                 sandbox, self._cold = self._cold, None
                 return sandbox

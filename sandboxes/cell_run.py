@@ -41,7 +41,17 @@ NAME_CHARS_MAX = 256
 LINE_CHARS_MAX = 4_096
 STDIN_BYTES_MAX = 1 << 20
 
+#: The answer to a run of a session whose sandbox is not there.
+SESSION_GONE = Ended(
+    Verdict.CRASHED, error=Error("SessionLost", "the sandbox kept for the session is gone")
+)
+
 type Send = Callable[[Message, int, Sequence[Buffer]], None]
+
+
+def lost(why: str) -> Ended:
+    """Return the ending of a run that had no sandbox."""
+    return Ended(Verdict.CRASHED, error=Error("SandboxLost", why))
 
 
 class _Capture:

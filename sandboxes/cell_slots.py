@@ -40,7 +40,7 @@ from protocol.messages import (
 from protocol.reading import decode_frame
 from sandboxes.base import Backend, Ended, Order, Sandbox
 from sandboxes.cell_run import RunAtHand
-from sandboxes.errors import SandboxBroken
+from sandboxes.errors import NoRoom, SandboxBroken
 
 if TYPE_CHECKING:
     from protocol.frames import Frame
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 #: An interrupted run is interrupted again after this: what a guest left to be done at its end is
 #: code of the guest as well.
 AGAIN_S: Final = 0.02
-#: How often a run that may write files is measured.
-FILES_CHECK_S: Final = 0.02
+#: How often a run's files are measured: every guest has a folder to write to.
+FILES_CHECK_S: Final = 0.05
 #: How often a sandbox that is being ended is looked at.
 SPENT_CHECK_S: Final = 0.5
 SESSIONS_MAX: Final = 1_024
@@ -83,8 +83,8 @@ class SlotCell:
         self._setup = setup
         self._backend = backend
         self._orders: SimpleQueue[RunAtHand] = SimpleQueue()
-        #: True for each sandbox that the stock wants, False for each that was closed.
-        self._wanted: SimpleQueue[bool] = SimpleQueue()
+        #: An entry whenever a sandbox was taken from the stock, or closed.
+        self._changed: SimpleQueue[None] = SimpleQueue()
         self._stock: deque[Sandbox] = deque()
         #: Guards the runs, the sessions, and the start and the end of a run against interrupts.
         self._turn = _thread.allocate_lock()
@@ -98,8 +98,7 @@ class SlotCell:
         try:
             self._make_one()
             self._channel.send(self._ready())
-            for _ in range(self._setup.stock - 1):
-                self._wanted.put(True)
+            self._changed.put(None)
             _thread.start_new_thread(self._guarded, (self._keep_stock,))
             for _ in range(self._setup.slots):
                 _thread.start_new_thread(self._guarded, (self._serve_slot,))
@@ -143,8 +142,6 @@ class SlotCell:
         if now >= run.deadline:
             self._interrupt(run, Verdict.TIMEOUT)
             return AGAIN_S
-        if not run.writes_files:
-            return run.deadline - now
         if run.files_bytes() > run.limits.files_bytes:
             self._interrupt(run, Verdict.FILES)
             return AGAIN_S
@@ -193,7 +190,10 @@ class SlotCell:
         try:
             sandbox = self._sandbox_for(run.order)
         except SandboxBroken as broken:
-            self._end(run, Ended(Verdict.CRASHED, error=Error("SandboxBroken", str(broken))), 0)
+            self._put_back(run.order.run.session, None)
+            full = isinstance(broken, NoRoom)
+            error = Error("MemoryError" if full else "SandboxBroken", str(broken))
+            self._end(run, Ended(Verdict.MEMORY if full else Verdict.CRASHED, error=error), 0)
             return
         if sandbox is None:
             # A fresh sandbox in its place would lie to its host.
@@ -231,7 +231,7 @@ class SlotCell:
             except IndexError:
                 pass  # quicker made here than waited for
             else:
-                self._wanted.put(True)
+                self._changed.put(None)
                 return sandbox
         return self._backend.fresh(order)
 
@@ -250,7 +250,7 @@ class SlotCell:
 
     def _close(self, sandbox: Sandbox) -> None:
         sandbox.close()
-        self._wanted.put(False)
+        self._changed.put(None)
 
     def _end(self, run: RunAtHand, ended: Ended, start_us: int) -> None:
         with self._turn:
@@ -270,14 +270,20 @@ class SlotCell:
     def _keep_stock(self) -> NoReturn:
         while True:
             with contextlib.suppress(Empty):
-                wait_s = SPENT_CHECK_S if self._backend.is_ending else None
-                if self._wanted.get(timeout=wait_s):
+                self._changed.get(timeout=SPENT_CHECK_S if self._backend.is_ending else None)
+            while len(self._stock) < self._setup.stock and not self._backend.is_spent:
+                try:
                     self._make_one()
+                except SandboxBroken:
+                    break  # no memory is left, perhaps: tried again when a sandbox was closed
             if self._backend.is_spent and not self._said_spent:
                 self._channel.send(self._ready())
 
     def _make_one(self) -> None:
-        if not self._backend.is_spent:
-            sandbox = self._backend.fresh()
+        sandbox = self._backend.fresh()
+        try:
             sandbox.warm_up()
-            self._stock.append(sandbox)
+        except SandboxBroken:
+            sandbox.close()
+            raise
+        self._stock.append(sandbox)

@@ -4,8 +4,8 @@ SandboxError
     JailUnavailable    this machine cannot give a protection that was asked for
     ImageError         an image cannot be built or loaded; the text names the fix
     MountRefused       a directory or file cannot be given to a guest
-    NoRoom             a cell cannot hold another sandbox; those it holds are as good as before
     SandboxBroken      the sandbox failed, not the guest: discard its cell
+        NoRoom         no other sandbox can be made now; those there are go on
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class MountRefused(SandboxError):
     """A directory or a file cannot be given to a guest as it was asked for. Nothing ran."""
 
 
-class NoRoom(SandboxError):
-    """A cell has not the memory or the mappings for another sandbox."""
-
-
 class SandboxBroken(SandboxError):
     """The sandbox itself failed. Its state is unknown; do not run anything more in it."""
+
+
+class NoRoom(SandboxBroken):
+    """A cell has not the memory or the mappings for another sandbox; those it has are unharmed."""

@@ -14,7 +14,7 @@ import base64
 import contextlib
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from executor.link.access import Access, split_server
@@ -32,6 +32,7 @@ from protocol.errors import printable
 if TYPE_CHECKING:
     import nats.aio.client
     import nats.aio.msg
+    import nats.aio.subscription
     import nats.js.errors
 
 #: A server that does not answer two of these in a row is lost.
@@ -59,6 +60,7 @@ class Connection:
         self.client = client
         #: Done when the connection has ended; the result is why.
         self.lost = lost
+        self._subscriptions: list[nats.aio.subscription.Subscription] = []
         self._watch()
 
     def _watch(self) -> None:
@@ -109,13 +111,27 @@ class Connection:
             raise ConnectionLost
         try:
             with _lost_or_not(passes=TimeoutError):
-                await self.client.jetstream().publish(
-                    subject, data, timeout=timeout_s, headers=headers
+                await self._unless_lost(
+                    self.client.jetstream().publish(
+                        subject, data, timeout=timeout_s, headers=headers
+                    )
                 )
         except nats.js.errors.NoStreamResponseError:
             raise await self._no_stream(subject) from None
         except nats.js.errors.APIError as error:
             raise not_stored(error.err_code, error.description, subject, stream) from None
+
+    async def _unless_lost(self, asking: Coroutine[Any, Any, object]) -> None:
+        """Wait for an answer, which never comes once the connection is lost."""
+        answer: asyncio.Future[object] = asyncio.ensure_future(asking)
+        try:
+            either: set[asyncio.Future[Any]] = {answer, self.lost}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise ConnectionLost
+            answer.result()
+        finally:
+            answer.cancel()
 
     async def _no_stream(self, subject: str) -> NotStored:
         """Return why nobody stores what is sent to a subject."""
@@ -138,12 +154,13 @@ class Connection:
             ConnectionLost: there is no connection any more.
         """
         with _lost_or_not():
-            await self.client.subscribe(
+            subscription = await self.client.subscribe(
                 subject,
                 cb=handler,
                 pending_msgs_limit=INBOX_MESSAGES_MAX,
                 pending_bytes_limit=INBOX_BYTES_MAX,
             )
+            self._subscriptions.append(subscription)
 
     async def flush(self, timeout_s: float) -> None:
         """Wait until the server has taken all that was sent.
@@ -160,6 +177,11 @@ class Connection:
             self.lost.set_result("closed by us")
         with contextlib.suppress(Exception):  # whatever the library makes of a dead socket
             await asyncio.wait_for(self.client.close(), PING_S)
+        # Where the library's farewell failed, its readers would wait for ever.
+        for subscription in self._subscriptions:
+            reader: asyncio.Task[Any] | None = getattr(subscription, "_wait_for_msgs_task", None)
+            if reader is not None:
+                reader.cancel()
 
 
 @contextlib.contextmanager

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import socket
 import sys
 import time
@@ -75,6 +76,7 @@ def serve(host_fd: int, options_json: str) -> None:
     """Run a link on the host's socket until it is over."""
     options = LinkOptions.from_json(options_json)
     sys.path += [path for path in options.paths if path not in sys.path]
+    logging.disable()  # of this interpreter alone: what nats-py would say is in our reports
     host = socket.socket(fileno=host_fd)
     door = socket.socket(fileno=options.door_fd)
     try:
@@ -111,6 +113,8 @@ class LinkIsolate:
     async def run(self) -> None:
         """Serve until the core says that it is over, or the host is gone."""
         self._loop = asyncio.get_running_loop()
+        # Tasks of nats-py end in any way when their connection does; we notice that by `lost`.
+        self._loop.set_exception_handler(lambda loop, context: None)
         self._over = asyncio.Event()
         self._to_send = asyncio.Event()
         self._sent = asyncio.Event()

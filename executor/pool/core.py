@@ -196,7 +196,8 @@ class PoolCore:
             self._book.refuse(run, "cancelled", "")
             self._wind_down(run.pool, now)
             return
-        run.kill_at = min(run.kill_at, now + self._shared.policy.cancel_grace_s)
+        grace_s = self._shared.policy.cancel_grace_s + run.pool.shared_grace_s
+        run.kill_at = min(run.kill_at, now + grace_s)
         self._shared.timers.set((RUN, run.run_id), run.kill_at)
         if run.interrupted is None:
             self._interrupt(cell, run, Verdict.CANCELLED)

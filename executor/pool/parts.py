@@ -109,17 +109,19 @@ class Cell:
         return len(self.at_hand) + self.restocking
 
 
-#: A cell that answered a run this long ago has filled up its stock: 2 ms for each sandbox.
-REFILL_S = 0.004
+#: A cell with stock left rests this long after a run before it makes more; see `sandboxes.cell`.
+REST_S = 0.001
+#: A cell that answered a run this long ago has filled up its stock: 1 to 2 ms for each sandbox.
+REFILL_S = 0.012
 
 
 class Shelf:
     """The cells of a pool that may take a run of anybody, so that the best one is at hand.
 
     Those that keep and run the least come first. Last in, first out, among equals: caches stay
-    warm, and what is not needed stays idle long enough to be let go. But a cell that has just
-    answered makes a new sandbox, which takes some milliseconds, so while it does the one idle for
-    longest is better.
+    warm, and what is not needed stays idle long enough to be let go. But a cell that has answered
+    makes new sandboxes, after a short rest or at once if it has none, and while it does the one
+    idle for longest is better.
     """
 
     __slots__ = ("_due", "_rows", "_sessions_max", "count")
@@ -148,7 +150,9 @@ class Shelf:
         for row in self._rows:
             if row:
                 newest = next(reversed(row))
-                if newest.runs == 0 or now - newest.idle_since >= REFILL_S:
+                idle_s = now - newest.idle_since
+                rests = newest.stock > 0 and idle_s < REST_S
+                if rests or newest.runs == 0 or idle_s >= REFILL_S:
                     return newest
                 return next(iter(row))
         return next(reversed(self._due), None)

@@ -35,6 +35,8 @@ class Places:
         self.busy = 0
         self.running_in_sessions = 0
         self.sessions_per_cell = 1 if defined.single_use else self.policy.sessions_per_cell
+        #: See `Policy`.
+        self.shared_grace_s = self.policy.shared_grace_s if defined.slots > 1 else 0.0
         self.shelf = Shelf(self.sessions_per_cell, defined.slots)
         #: Cells with a free slot that their sessions' runs wait for.
         self.called: dict[Cell, None] = {}
@@ -56,7 +58,7 @@ class Places:
 
     def is_open(self, cell: Cell) -> bool:
         """Return whether the cell may take a run of anybody now."""
-        if self.defined.single_use and (cell.sessions or cell.runs):
+        if self.defined.single_use and cell.runs:
             return False
         return self._has_slot(cell)
 
@@ -174,7 +176,7 @@ class Places:
         run.cell = cell
         run.started_at = now
         run.interrupted = None
-        run.kill_at = now + run.wall_s + self.policy.kill_grace_s
+        run.kill_at = now + run.wall_s + self.policy.kill_grace_s + self.shared_grace_s
         self._timers.set((RUN, run.run_id), now + run.wall_s + self.policy.soft_grace_s)
         queued_s = now - run.submitted_at
         self.meters.queued.add(queued_s)

@@ -17,6 +17,8 @@ class Policy:
             the pool asks it to.
         kill_grace_s: after a run's `wall_s`, how long until its cell is killed.
         cancel_grace_s: after a cancel, how long until the cell is killed.
+        shared_grace_s: how much longer than these a cell of several slots has: its kill costs the
+            runs beside the one it is for.
         start_s: how long a cell may take to say that it is ready for the first time.
         restock_s: how long it may take to be ready again after a run.
         cells_min: cells of a pool, spares not counted, that stay when nothing is asked of it.
@@ -44,6 +46,8 @@ class Policy:
     #: A Wasm guest stops within 4 ms of its epoch; the rest is for a starved machine.
     kill_grace_s: float = 0.15
     cancel_grace_s: float = 0.03
+    #: A native guest in Python code stops within 5 ms; the rest is for a starved machine.
+    shared_grace_s: float = 0.35
     start_s: float = 30.0
     restock_s: float = 10.0
     cells_min: int = 1

@@ -52,9 +52,21 @@ class Hub:
     """What a submitter has of its servers."""
 
     def __init__(
-        self, options: RemoteOptions, heard: Handler, changed: Callable[[], object]
+        self,
+        options: RemoteOptions,
+        heard: Handler,
+        changed: Callable[[], object],
+        failed: Callable[[], object],
     ) -> None:
-        """`heard` takes each message of a machine's; `changed` is called with each new state."""
+        """Connect to nothing yet.
+
+        Args:
+            options: the submitter's.
+            heard: takes each message of a machine's.
+            changed: called with each new state.
+            failed: called if some of this failed, which is a bug of ours.
+        """
+        self._failed = failed
         self._options = options
         self._access = Access.from_json(options.access_json)
         self._subjects = Subjects(options.prefix)
@@ -199,7 +211,8 @@ class Hub:
                     )
                     break
                 except ConnectionLost:
-                    await connection.lost
+                    if connection is self._connection:
+                        self._is_connected.clear()  # else nobody has a turn to note that it is lost
                     continue
                 except TimeoutError:
                     if subject in self._permission:
@@ -276,4 +289,9 @@ class Hub:
     def _spawn(self, work: object) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)  # type: ignore[arg-type]  # a coroutine of ours
         self._at_work.add(task)
-        task.add_done_callback(self._at_work.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._at_work.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._failed()  # the host starts another loop in the place of this one

@@ -20,7 +20,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from executor.link.wire import Subjects, gone_number
 from executor.loop.peer import Peer, PeerClosed
@@ -97,7 +97,7 @@ class Shell:
         policy = Policy(queue_max=options.queue_max, starts_max=5 if options.repeats else 1)
         self._core = RemoteCore(options.submitter, policy)
         self._subjects = Subjects(options.prefix)
-        self._hub = Hub(options, self._heard, self._hub_changed)
+        self._hub = Hub(options, self._heard, self._hub_changed, self._host_gone)
         self._outbound: dict[int, Outbound] = {}
         self._cut: set[int] = set()
         self._asked: deque[int] = deque()
@@ -110,6 +110,7 @@ class Shell:
     async def run(self) -> None:
         """Serve until the host closes its end or a drain is over."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._on_failure)
         loop.add_reader(self._host.sock, self._on_readable)
         loop.call_later(self._options.answer_within_s, self._answer)
         self._hub.start()
@@ -124,6 +125,14 @@ class Shell:
                 self._timer.cancel()
             await self._hub.close()
             self._send_last()
+
+    def _on_failure(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End where a callback of ours failed; the host starts another loop in its place.
+
+        What else comes here are farewells of the library's that failed on a dead socket.
+        """
+        if "handle" in context:
+            self._over.set()
 
     # --- the host --------------------------------------------------------------------------------
     def _on_readable(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import _thread
 import functools
+import mmap
 import resource
 import struct
 import time
@@ -22,7 +23,7 @@ from protocol.messages import Run, Setup
 from protocol.reading import compile_messages
 from sandboxes.base import Order
 from sandboxes.cell_plan import reserved_paths
-from sandboxes.errors import SandboxBroken
+from sandboxes.errors import NoRoom, SandboxBroken
 from sandboxes.interpreter import carried
 from sandboxes.interpreter.blocks import Blocks
 from sandboxes.interpreter.files import SlotFiles
@@ -38,12 +39,16 @@ END_S: Final = 1.0
 ROOM_BYTES: Final = 160 << 20
 #: For each slot: an interpreter, and threads with their stacks.
 SLOT_ROOM_BYTES: Final = 80 << 20
+#: One with its modules takes 5 MB; CPython asks for more by the megabyte.
+INTERPRETER_BYTES: Final = 24 << 20
 #: Address of the machine code of `atomics` where there is none.
 NO_ATOMICS: Final = -1
 
 
 class InterpreterBackend:
     """See `sandboxes.base.Backend`. `fresh` and the sandboxes may be used on any thread."""
+
+    warms_up_first = True
 
     def __init__(self, setup: Setup, meters: Meters) -> None:
         """Begin with no interpreter; `meters` are this process's."""
@@ -52,7 +57,8 @@ class InterpreterBackend:
         self.modules = list(setup.preload)
         self.code_address = _prepare_atomics()
         self.carried = _carry()
-        self.lanes = Lanes()
+        # One for each run at hand, one for what is warmed up: none is started when memory is short.
+        self.lanes = Lanes(setup.slots + 1)
         self.blocks = Blocks()
         self._meters = meters
         self._scratch_path = setup.scratch_path
@@ -72,10 +78,12 @@ class InterpreterBackend:
         """Return a never used sandbox, not warmed up.
 
         Raises:
+            NoRoom: the cell has no memory for it.
             SandboxBroken: CPython cannot create one, or it is asked for something else.
         """
         if order is not None and order.run.program != "python":
             raise SandboxBroken("interpreters run Python code alone")
+        _check_room()
         return InterpreterSandbox(self)
 
     def files(self) -> SlotFiles:
@@ -129,6 +137,18 @@ class InterpreterBackend:
                 self._ending_since = 0.0
                 self._ended += 1
             del sandbox
+
+
+def _check_room() -> None:
+    """See that there is memory for an interpreter: CPython may abort where there is none.
+
+    Raises:
+        NoRoom: there is not.
+    """
+    try:
+        mmap.mmap(-1, INTERPRETER_BYTES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS).close()
+    except OSError:
+        raise NoRoom("the cell has no memory left for another interpreter") from None
 
 
 def _cap_memory(bytes_max: int) -> None:

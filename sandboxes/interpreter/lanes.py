@@ -57,9 +57,9 @@ class Lanes:
 
     __slots__ = ("_idle",)
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._idle: deque[Lane] = deque()
+    def __init__(self, count: int) -> None:
+        """Begin with `count`."""
+        self._idle = deque(Lane() for _ in range(count))
 
     def take(self) -> Lane:
         """Return a lane, to be given back."""

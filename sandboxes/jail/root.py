@@ -110,8 +110,9 @@ def enter_own(trees: tuple[tuple[int, str], ...], scratch: str, scratch_bytes: i
             # A tmpfs counts whole pages, and its own directory takes one.
             options = f"size={scratch_bytes},nr_inodes={files},mode=700"
             _mount("scratch", where, "tmpfs", _HARMLESS, options)
-            # Leads to what a guest's cell makes there: its working directory.
-            os.symlink(f"{scratch}{WORK}", _beneath(WORK))
+            if not os.path.lexists(_beneath(WORK)):  # libraries of the host may lie below that name
+                # Leads to what a guest's cell makes there: its working directory.
+                os.symlink(f"{scratch}{WORK}", _beneath(WORK))
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import _thread
 import os
-import random
 import sys
 from collections.abc import Sequence
+from time import monotonic, sleep
 
 from protocol.messages import Run, Setup
 from protocol.reading import compile_messages
@@ -29,10 +29,17 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 _OURS = ("protocol", "sandboxes", "executor")
 #: Of a cell's own: its frames thread, as `_thread` counts.
 _THREADS = 1
+#: Threads of a pool that is no longer used end by themselves, but not at once.
+_ENDING_S, _ENDING_STEP_S = 0.25, 0.001
+#: Names of our modules, once they are noted.
+_loaded: list[str] = []
 
 
 class ProcessBackend:
     """See `sandboxes.base.Backend`. Its sandboxes follow one another in this process."""
+
+    #: A run that waits for the cell would wait longer for a rehearsal than it gains by one.
+    warms_up_first = False
 
     def __init__(self, setup: Setup, meters: Meters) -> None:
         """Make this process ready for guests. On its main thread."""
@@ -81,7 +88,12 @@ class ProcessBackend:
         return self._left_threads
 
     def _note_threads(self) -> bool:
-        self._left_threads |= _thread._count() > _THREADS
+        until = monotonic() + _ENDING_S
+        while _thread._count() > _THREADS:
+            if monotonic() > until:
+                self._left_threads = True
+                break
+            sleep(_ENDING_STEP_S)
         return self._left_threads
 
 
@@ -92,8 +104,8 @@ def preload(libraries: Sequence[str], modules: Sequence[str]) -> None:
         ImageError: a module cannot be loaded.
     """
     sys.path.extend(path for path in libraries if path not in sys.path)
-    compile_messages()
     preloading.preload(modules)
+    _find_ours()
 
 
 def load(setup: Setup, meters: Meters) -> ProcessBackend:
@@ -110,18 +122,21 @@ def load(setup: Setup, meters: Meters) -> ProcessBackend:
     return ProcessBackend(setup, meters)
 
 
+def _find_ours() -> None:
+    """Note which modules are ours; in a zygote, as looking at all their names takes a cell 1 ms."""
+    compile_messages()
+    _loaded[:] = [name for name in sys.modules if name.partition(".")[0] in _OURS]
+
+
 def _hide_ours(libraries: Sequence[str]) -> None:
     """Let guests find modules of their own where ours have the same names."""
-    compile_messages()
-    for name in list(sys.modules):
-        if name.partition(".")[0] in _OURS:
-            del sys.modules[name]
+    for name in _loaded:
+        sys.modules.pop(name, None)
     ours = set() if _ROOT in libraries else {_ROOT}
     sys.path[:] = [path for path in dict.fromkeys(sys.path) if path not in ours]
 
 
 def _seed_anew() -> None:
-    """Give each cell randomness of its own: forks of one zygote begin as copies."""
-    random.seed()
+    """Give each cell randomness of its own, as `random` does by itself: forks begin as copies."""
     if numpy_random := sys.modules.get("numpy.random"):
         numpy_random.seed()

@@ -71,6 +71,10 @@ class ProcessSandbox:
         self._note_threads = note_threads
         self._talk = Talk()
         self._asking = _thread.allocate_lock()
+        #: Guards the next two: an interrupt is asked for on another thread.
+        self._turn = _thread.allocate_lock()
+        self._is_running = False
+        self._wanted: Verdict | None = None
         self._session = 0
         self._is_over = False
 
@@ -113,15 +117,20 @@ class ProcessSandbox:
         wall_s = run.limits.wall_ms / 1_000
         self._limits.begin(run.limits.memory_bytes, wall_s, is_last=is_last)
         started_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
-        if (wanted := self._stopper.begin(wall_s)) is not None:
-            self._talk.begin(None)
-            return Ended(wanted, reusable=True)
+        with self._turn:
+            if self._wanted is not None:
+                self._talk.begin(None)
+                return Ended(self._wanted)
+            self._stopper.begin(wall_s)
+            self._is_running = True
         reply: wire.Reply | BaseException
         try:
             reply = running.carry_out(request)
         except BaseException as error:  # noqa: BLE001 - see rule 1
             reply = error
-        wanted = self._stopper.end()
+        with self._turn:
+            self._is_running = False
+            wanted = self._stopper.end()
         usage = Usage(
             wall_us=(time.perf_counter_ns() - started_ns) // 1_000,
             cpu_us=(time.process_time_ns() - cpu_ns) // 1_000,
@@ -144,7 +153,8 @@ class ProcessSandbox:
         talk.raise_if_broken()
         self._give_streams(reply, host)
         stopped = talk.over or wanted
-        is_clean = stopped is None and talk.violation is None and not self._note_threads()
+        has_threads = self._note_threads()
+        is_clean = stopped is None and talk.violation is None and not has_threads
         self._is_over = not is_clean
         if talk.violation is not None:
             return _crashed(f"the guest broke the rules: {printable(talk.violation)}", usage)
@@ -194,15 +204,16 @@ class ProcessSandbox:
 
     # --- what the guest says, on any of its threads ----------------------------------------------
     def _emit(self, kind: int, text: str) -> None:
-        try:
-            self._talk.emit(kind, text.encode(errors="surrogatepass"))
-            if (host := self._talk.host) is not None:
-                host.flush()  # nobody can later, while the guest is in a call that keeps the lock
-        except BaseException as error:  # noqa: BLE001 - noted, and raised once the guest has ended
-            self._stop(error)
+        with self._stopper:
+            try:
+                self._talk.emit(kind, text.encode(errors="surrogatepass"))
+                if (host := self._talk.host) is not None:
+                    host.flush()  # nobody can later, if the guest then stays in a call of C
+            except BaseException as error:  # noqa: BLE001 - noted; raised once the guest has ended
+                self._stop(error)
 
     def _ask(self, name: str, arguments: wire.Value) -> wire.Answer:
-        with self._asking:
+        with self._stopper, self._asking:
             host = self._talk.host
             if host is None:
                 return _NOT_NOW
@@ -216,7 +227,7 @@ class ProcessSandbox:
         return wire.Value(answer.value, answer.buffers)
 
     def _read(self, count: int) -> bytes:
-        with self._asking:
+        with self._stopper, self._asking:
             host = self._talk.host
             if host is None:
                 return b""
@@ -234,7 +245,11 @@ class ProcessSandbox:
     # --- from other threads, and the end ---------------------------------------------------------
     def interrupt(self, verdict: Verdict) -> None:
         """End the run at hand, or the next at its beginning, with `verdict`. Any thread."""
-        self._stopper.interrupt(verdict)
+        with self._turn:
+            if self._wanted is None:
+                self._wanted = verdict
+            if self._is_running:
+                self._stopper.interrupt(verdict)
 
     def files_bytes(self) -> int:
         """Return the bytes the guest wrote to files in its run. Any thread."""

@@ -59,6 +59,8 @@ class Loaded:
 class WasmBackend:
     """What one cell makes its sandboxes from; see `sandboxes.base.Backend`."""
 
+    warms_up_first = True
+
     def __init__(self, setup: Setup, loaded: Loaded, meters: Meters) -> None:
         self._setup = setup
         self._meters = meters

@@ -48,8 +48,7 @@ if "secret" in request:
     ours, theirs = socket.socketpair()
     theirs.send(secret)
     answer = {"address": ctypes.addressof(memory), "descriptor": ours.fileno()}
-    while True:
-        host.exchange(json.dumps(answer))
+    while host.exchange(json.dumps(answer)):
         answer["memory"] = memory.raw.hex()
 else:
     told = request["target"]
@@ -61,7 +60,7 @@ else:
 class GuestCell(Cell):
     """A cell whose guest serves requests by way of a host function."""
 
-    def __init__(self, number: int, supervisor: Supervisor) -> None:
+    def __init__(self, number: int, supervisor: Supervisor, tenant: str) -> None:
         self._requests: SimpleQueue[str] = SimpleQueue()
         self._answers: SimpleQueue[str | None] = SimpleQueue()
         mark = f"probe-{number}"
@@ -69,7 +68,7 @@ class GuestCell(Cell):
             _GUEST,
             inputs={"mark": mark},
             functions={"exchange": self._exchange},
-            tenant=mark,  # interpreters of one tenant are in one cell, with no wall between them
+            tenant=tenant,  # interpreters of one are in one cell, with no wall between them
             mode="script",
         )
         self.handle.add_waiter(lambda: self._answers.put(None))
@@ -98,9 +97,13 @@ class GuestCell(Cell):
         return told
 
     def close(self) -> None:
-        """End its run and let go of it."""
+        """Kill it and let go of it: whatever an attack left in it goes with it."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        self.release()
+
+    def release(self) -> None:
+        """Let its run end, and go of it."""
         self._requests.put("")
         self.handle.result(ANSWER_S)
         os.close(self.pidfd)
@@ -114,6 +117,7 @@ class GuestCells(Cells):
         super().__init__(0, {})
         self._kind = kind
         self._numbers = itertools.count(1)
+        self._depth = 0
         self._supervisors: dict[Strength, Supervisor] = {}
         self._others = _zygotes()
 
@@ -122,11 +126,19 @@ class GuestCells(Cells):
         """Have a run begin, for the time of a `with`."""
         del wish
         assert not walls.without, "a supervisor leaves out no wall"
-        cell = GuestCell(next(self._numbers), self._supervisor(walls.strength))
+        self._depth += 1  # the arena makes a victim, and then its attacker
+        number = next(self._numbers)
+        # Another tenant each time: one whose cells keep dying is kept waiting.
+        tenant = "victim" if self._depth == 1 else f"attacker-{number}"
+        cell = GuestCell(number, self._supervisor(walls.strength), tenant)
         try:
             yield cell
         finally:
-            cell.close()
+            self._depth -= 1
+            if tenant == "victim":
+                cell.release()
+            else:
+                cell.close()
 
     def zygote_pid(self, walls: Walls) -> int:
         """Return the pid of the zygote as its cells may name it."""
@@ -168,9 +180,10 @@ class GuestCells(Cells):
     def _supervisor(self, strength: Strength) -> Supervisor:
         if strength not in self._supervisors:
             image = Image(libraries=[str(ROOT)], preload=["ctypes", "sandboxes.jail.probes.body"])
+            cells = 2 if self._kind == "process" else 1
             limits = Limits(wall_s=600, memory_bytes=MEMORY_BYTES)
             self._supervisors[strength] = Supervisor(
-                image, kind=self._kind, jail=strength, limits=limits, cells=2
+                image, kind=self._kind, jail=strength, limits=limits, cells=cells, stock=1
             ).open()
         return self._supervisors[strength]
 

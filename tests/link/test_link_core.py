@@ -433,6 +433,18 @@ def test_a_large_request_is_fetched_in_parts_that_come_in_any_order(world: World
     assert world.told_loop(Submit) == [lease]
 
 
+def test_a_second_grant_asks_for_nothing_that_has_come(world: World) -> None:
+    first, parts = in_parts(1, 3, 300_000)
+    world.deliver(first)
+    lease = world.claims[-1][1].lease
+    world.grant(lease)
+    for at, part in enumerate(parts):
+        world.hear(encode_link(RequestPart(lease, at), 1, (part,)))
+        world.grant(lease)
+
+    assert world.told_loop(Submit) == [lease]
+
+
 def test_parts_that_never_come_put_the_run_back(world: World) -> None:
     first, parts = in_parts(1, 5, 3_000_000)
     ack = world.deliver(first)
@@ -505,6 +517,7 @@ def test_what_this_machine_does_not_grant_is_refused_with_a_reason(
     assert claim.detail
     world.grant(claim.lease)
     assert not world.told_loop(Submit)
+    assert world.count("runs_refused") == 1
     world.say(Deny(claim.lease))
     assert world.said_of(ack)[-1] == b"+TERM"
 

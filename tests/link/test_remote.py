@@ -278,6 +278,7 @@ def test_more_runs_than_may_wait_are_refused(server: NatsServer) -> None:
             handles[3].result(PATIENCE_S)
         assert refused.value.reason == "queue_full"
         assert not handles[2].done()
+        supervisor.close(within_s=0.0)
 
 
 # --- what goes wrong, and the fix ----------------------------------------------------------------
@@ -348,6 +349,7 @@ def test_a_full_stream_refuses_the_run_with_the_fix(tmp_path: Path) -> None:
                 supervisor.run("1")
             assert refused.value.reason == "queue_full"
             assert not any(handle.done() for handle in waiting)
+            supervisor.close(within_s=0.0)
 
 
 def test_a_subject_that_another_stream_takes_is_told_with_the_fix(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from executor import Limits, Misuse, Supervisor, Verdict
-from executor.api import SESSIONS_PER_CELL_MAX
+from executor.pools import SESSIONS_PER_CELL_MAX
 
 
 @pytest.mark.parametrize("given", [0, -1, SESSIONS_PER_CELL_MAX + 1, True, "many"])

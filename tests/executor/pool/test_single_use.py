@@ -89,6 +89,23 @@ def test_cells_that_sessions_keep_take_no_place_from_other_runs() -> None:
         world.all_ready()
 
 
+def test_sessions_that_run_in_their_own_cells_make_no_others_wanted() -> None:
+    world = World()
+    world.pool(3, single_use=True)
+    for session in (1, 2, 3):
+        world.end(world.submit(session=session))
+        world.all_ready()
+    world.after(world.policy.idle_s + 1)
+    bury(world)
+    assert len(world.cells) == 4  # each session's, and one
+
+    for session in (1, 2, 3):
+        world.submit(session=session)
+
+    assert len(world.in_state("busy")) == 3
+    assert len(world.cells) == 4
+
+
 def test_a_session_beyond_those_a_pool_may_keep_is_refused() -> None:
     world = World()
     world.pool(1, single_use=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from executor.pool import (
     CellReady,
     InterruptRun,
     KillCell,
     MemorySeen,
     Policy,
+    RunCancelled,
     RunEnded,
     SpawnCell,
 )
@@ -81,6 +84,24 @@ def test_a_run_past_its_time_costs_its_neighbours_and_says_whose_fault_it_was() 
     assert world.runs[slow].ending.cause == "killed: it ran past its 1 s"  # type: ignore[union-attr]
     cause = "its cell was killed for another run: killed: it ran past its 1 s"
     assert {world.runs[run].ending.cause for run in neighbours} == {cause}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+def test_a_cell_of_several_slots_has_longer_to_end_a_run_before_it_is_killed(
+    is_cancelled: bool,
+) -> None:
+    policy, worlds = Policy(), {slots: pool(slots) for slots in (1, 2)}
+    for slots, world in worlds.items():
+        run = world.submit(wall_s=1.0)
+        if is_cancelled:
+            world.do(RunCancelled(run))
+        grace_s = policy.cancel_grace_s if is_cancelled else 1.0 + policy.kill_grace_s
+        grace_s += policy.shared_grace_s if slots > 1 else 0.0
+
+        world.after(grace_s - 0.001)
+        assert world.ending_of(run) == "running"
+        world.after(0.002)
+        assert world.ending_of(run) == ("cancelled" if is_cancelled else "timeout")
 
 
 def test_each_run_of_a_cell_is_interrupted_at_its_own_deadline() -> None:

@@ -381,6 +381,8 @@ class World:
             assert self.core.knows(run)
             if known.started_at >= 0:
                 over = known.started_at + known.asked.wall_s + self.policy.kill_grace_s
+                if self.pools[known.asked.pool].slots > 1:
+                    over += self.policy.shared_grace_s
                 assert self.now <= over or (self.core.wake_at() or 0) <= self.now, "over its time"
             else:
                 over = known.at + known.asked.queue_s

@@ -16,6 +16,7 @@ from protocol.frames import FrameDecoder
 from protocol.messages import (
     CellHello,
     Done,
+    File,
     HostCall,
     HostReply,
     Message,
@@ -149,6 +150,15 @@ class Cell:
 
     def run(self, source: str, **fields: Any) -> Ended:
         return self.wait(self.begin(source, **fields))
+
+    def run_with_files(self, source: str, files: dict[str, bytes], **fields: Any) -> Ended:
+        """Run with files by value in the guest's folder."""
+        given = tuple(File(name, index) for index, name in enumerate(files, 1))
+        self._next += 1
+        self._said[self._next] = []
+        run = Run(mode="cell", files=given, **fields)
+        self.send(run, self._next, [source.encode(), *files.values()])
+        return self.wait(self._next)
 
     def close(self) -> None:
         self.sock.close()

@@ -132,3 +132,18 @@ def test_what_interpreters_leave_in_memory_is_in_the_cells_report() -> None:
         cell.run("kept = bytearray(50_000_000)", session=1, session_new=True)
 
         assert cell.run("1").ready.heap_bytes - first > 40_000_000
+
+
+def test_a_cell_without_memory_for_another_guest_says_so_and_keeps_those_it_has() -> None:
+    with cell_of(stock=1) as cell:
+        cell.wait_ready()
+        assert cell.run("x = 5", session=1, session_new=True).verdict == "ok"
+        eater = "kept = []\ntry:\n    while True: kept.append(bytearray(1 << 20))\n"
+        eater += "except MemoryError: pass\nlen(kept) > 100"
+        assert cell.run(eater, session=2, session_new=True).value is True
+
+        ended = [cell.run("1 + 1") for _ in range(3)][-1]
+        assert ended.verdict == "memory"
+        assert cell.run("x", session=1).value == 5
+        assert cell.run("kept.clear()", session=2).verdict == "ok"
+        assert cell.run("1 + 1").value == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from executor import Refused, Supervisor, Verdict
+from executor import Image, Refused, Supervisor, Verdict
 
 #: Stays in the process, whatever becomes of a run's globals.
 MARK = "import sys\nsys.marked = getattr(sys, 'marked', 0) + 1\nsys.marked"
@@ -104,6 +104,15 @@ def test_cells_of_one_zygote_draw_different_random_numbers(single: Supervisor) -
 
     for numbers in zip(*drawn, strict=True):
         assert len(set(numbers)) == 3
+
+
+def test_numpy_that_was_loaded_ahead_draws_different_numbers_in_each_cell() -> None:
+    pytest.importorskip("numpy")
+    image = Image(preload=["numpy.random"])
+    with Supervisor(image, kind="process", cells=1) as supervisor:
+        drawn = {supervisor.run("import numpy\nnumpy.random.random()").value for _ in range(3)}
+
+    assert len(drawn) == 3
 
 
 def test_a_guest_may_have_modules_of_the_names_of_ours(single: Supervisor) -> None:
