@@ -29,7 +29,7 @@ NATIVE_S: Final = 8.0
 OUTPUT_BYTES_MAX: Final = 128 << 20
 #: Heartbeats of the control of liveness: how often, and for how long.
 BEAT_S: Final = 0.1
-BEATS: Final = 12
+BEATS: Final = 9
 _ERROR: Final = re.compile(r"[\w.]+(Error|Exception|Exit|Interrupt)\b")
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

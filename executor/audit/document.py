@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from executor.audit.attack import GUARANTEES, Entry, Limit
+from executor.audit.attack import GUARANTEES, Entry, Kind, Limit
 from executor.audit.catalogue import whole
 from sandboxes import document
 
@@ -53,7 +53,7 @@ def _lines() -> Iterator[str]:
 
 
 def _known(entries: Sequence[Entry]) -> Iterator[str]:
-    reasons: dict[tuple[str, str], list[str]] = {}
+    reasons: dict[tuple[Kind, str], list[str]] = {}
     for entry in entries:
         if entry.attack is not None:
             for kind, reason in entry.attack.not_promised.items():

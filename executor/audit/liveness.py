@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 ATTACKERS: Final = 2
 #: One for each attacker, one for the runs whose deadlines are watched.
 CELLS: Final = 3
-ATTACK_S: Final = 1.2
+ATTACK_S: Final = 0.9
 _DEADLINE_S: Final = 0.1
 #: What a cell's own kill takes, beside being late: see `executor.pool.policy`.
 _KILL_S: Final = 0.15

@@ -26,6 +26,7 @@ h1 { font-size: 1.5rem; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2r
 .good { color: var(--good); } .bad { color: var(--bad); } .warn { color: var(--warn); }
 .soft { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; table-layout: fixed; }
+th:first-child { width: 9rem; } a { color: inherit; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .5rem .35rem 0;
   border-bottom: 1px solid var(--line); }
 details { border-bottom: 1px solid var(--line); padding: .35rem 0; }
@@ -78,7 +79,7 @@ def _page(report: Report) -> Iterator[str]:
         if results:
             yield f'<h2 id="{guarantee}">{_named(guarantee)}</h2>'
             for result in results:
-                yield from _attack(result)
+                yield from _attack(result, report)
     yield "</body>\n</html>"
 
 
@@ -126,7 +127,7 @@ def _cell(cell: Cell | None) -> str:
     return f'<strong class="{colour}">{escape(cell.standing)}</strong><br><small>{reason}</small>'
 
 
-def _attack(result: Result) -> Iterator[str]:
+def _attack(result: Result, report: Report) -> Iterator[str]:
     is_open = " open" if result.status in _OPEN else ""
     colour = _COLOUR.get(result.status, "soft")
     name = escape(f"{result.id}.{result.kind}")
@@ -144,6 +145,7 @@ def _attack(result: Result) -> Iterator[str]:
         if value:
             yield f"<dt>{escape(fact)}</dt><dd>{escape(value)}</dd>"
     command = f"cellblock audit --kind {result.kind} --attack {result.id}"
+    command += "".join(f" --without '{wall}'" for wall in report.without)
     yield f"<dt>again</dt><dd><code>{escape(command)}</code></dd></dl></details>"
 
 

@@ -18,6 +18,7 @@ HOMES = {
     "interpreters_backport": ("executor/isolate.py",),
     "componentize_py": ("sandboxes/wasm/",),
     "wasmtime": ("sandboxes/wasm/",),
+    "pytest": ("executor/audit/plugin.py",),
     "nats": ("executor/link/", "executor/remote/"),
 }
 #: What runs where pydantic cannot load, or where every millisecond of import counts.

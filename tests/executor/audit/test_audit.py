@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import subprocess
 import sys
 import tempfile
@@ -219,3 +220,30 @@ def test_a_command_line_that_can_not_be_obeyed_is_one_line_and_exit_code_2(
     assert done.returncode == 2
     assert problem in done.stderr
     assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+
+
+def test_on_a_terminal_the_table_is_drawn_while_it_goes_and_gone_afterwards() -> None:
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "--attack", "network.tcp", "--attack", "state.codec"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs,
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        drawn = b""
+        while True:
+            try:
+                piece = os.read(ours, 65_536)
+            except OSError:  # the other end is closed
+                break
+            if not piece:
+                break
+            drawn += piece
+        assert process.stdout is not None
+        found = process.stdout.read().decode()
+    os.close(ours)
+
+    assert process.returncode == 0
+    assert b"0/1" in drawn  # before the first attack was judged
+    assert drawn.rstrip().endswith(b"A")  # erased, and the cursor where it began
+    assert found.startswith("guarantee")
+    assert "\x1b" not in found

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from executor.audit import Configuration, Entry, Limit, Report, Status, audit
+from executor import Supervisor
+from executor.audit import Configuration, Entry, Kind, Limit, Report, Status, audit
 from executor.audit.catalogue import adopted, load
 from executor.audit.kernel import with_dependents
 from executor.errors import Misuse
@@ -114,7 +115,7 @@ def test_walls_are_left_out_of_our_own_supervisors_in_the_full_jail_alone() -> N
         audit(without=["glass"])
 
 
-def _none(kind: object) -> object:
+def _none(kind: Kind) -> Supervisor:
     raise AssertionError("never asked for")
 
 

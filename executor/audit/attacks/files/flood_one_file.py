@@ -9,7 +9,9 @@ ATTACK = Attack(
     limits={"files_bytes": 1 << 20},
     options={"keep_files": True},
     guest="""
-with open("flood", "wb") as file:
+import os
+
+with open(os.getcwd() + "/flood", "wb") as file:
     for _ in range(64):
         file.write(b"x" * (64 << 10))
 """,

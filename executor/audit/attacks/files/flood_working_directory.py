@@ -9,8 +9,11 @@ ATTACK = Attack(
     limits={"files_bytes": 1 << 20},
     options={"keep_files": True},
     guest="""
+import os
+
+here = os.getcwd()
 for at in range(8):
-    with open(f"flood-{at}", "wb") as file:
+    with open(f"{here}/flood-{at}", "wb") as file:
         file.write(b"x" * (512 << 10))
 """,
 )

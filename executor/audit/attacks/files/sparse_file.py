@@ -9,7 +9,9 @@ ATTACK = Attack(
     limits={"files_bytes": 1 << 20},
     options={"keep_files": True},
     guest="""
-with open("sparse", "wb") as file:
+import os
+
+with open(os.getcwd() + "/sparse", "wb") as file:
     file.truncate(8 << 20)
 """,
 )

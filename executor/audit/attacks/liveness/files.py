@@ -7,8 +7,10 @@ ATTACK = Attack(
     references=("CWE-400", "CWE-667"),
     options={"keep_files": True},
     guest="""
+import os
+
 while True:
-    with open("file", "wb") as file:
+    with open(os.getcwd() + "/file", "wb") as file:
         file.write(b"x" * 100_000)
 """,
 )

@@ -10,8 +10,11 @@ ATTACK = Attack(
     taken_bytes=40 << 20,
     options={"keep_files": True},
     guest="""
+import os
+
+here = os.getcwd()
 for at in range(44):
-    with open(f"file-{at}", "wb") as file:
+    with open(f"{here}/file-{at}", "wb") as file:
         file.write(b"x" * (1 << 20))
 """,
 )

@@ -8,12 +8,15 @@ ATTACK = Attack(
     walls=(Limit.FRESH,),
     options={"keep_files": True},
     guest="""
-open("left", "w").write("by another run")
+import os
+
+with open(os.getcwd() + "/left", "w") as file:
+    file.write("by another run")
 """,
     then="""
 import os
 
-if os.path.exists("left"):
+if os.path.exists(os.getcwd() + "/left"):
     print(target["claim"])
 """,
 )
