@@ -36,8 +36,8 @@ from protocol.messages import (
 )
 from protocol.reading import decode_frame, encode_message
 
-#: One read takes up to this much: the frames of a busy moment, or a piece of a large one.
-READ_BYTES_MIN, READ_BYTES_MAX = 64 << 10, 1 << 20
+#: One read takes up to this much: the frames of a busy moment, or the beginning of a large one.
+READ_BYTES = 64 << 10
 #: Buffers for one sendmsg; IOV_MAX is 1,024 on Linux.
 PIECES_MAX = 512
 #: Pieces below this are joined before they are sent: copying them costs less than a system call.
@@ -245,10 +245,17 @@ class Client:
         receivers, recv = self._receivers, sock.recv
         pool_failed = KINDS[PoolFailed]
         while True:
-            data = recv(min(max(decoder.missing_bytes, READ_BYTES_MIN), READ_BYTES_MAX))
-            if not data:
+            if decoder.has_room:
+                with decoder.room() as room:
+                    count = sock.recv_into(room)
+                frames = decoder.take(count)
+            else:
+                data = recv(READ_BYTES)
+                count = len(data)
+                frames = decoder.feed(data)
+            if not count:
                 return
-            for frame in decoder.feed(data):
+            for frame in frames:
                 kind, run_id = frame.kind, frame.run_id
                 if kind == pool_failed:
                     self._note_pool(frame)

@@ -11,7 +11,7 @@ from protocol.frames import Buffer, Frame, FrameDecoder
 from protocol.messages import LOOP_SENDS_CELL, Message
 from protocol.reading import encode_message
 
-READ_BYTES_MIN, READ_BYTES_MAX = 64 << 10, 4 << 20
+READ_BYTES = 64 << 10
 
 
 class Channel:
@@ -24,10 +24,18 @@ class Channel:
 
     def receive(self) -> Iterator[Frame]:
         """Block for one read and yield the frames it completes; ends the process at end of file."""
-        data = self.sock.recv(min(max(self._decoder.missing_bytes, READ_BYTES_MIN), READ_BYTES_MAX))
-        if not data:
+        decoder = self._decoder
+        if decoder.has_room:
+            with decoder.room() as room:
+                count = self.sock.recv_into(room)
+            frames = decoder.take(count)
+        else:
+            data = self.sock.recv(READ_BYTES)
+            count = len(data)
+            frames = decoder.feed(data)
+        if not count:
             os._exit(0)  # the supervisor is gone: nobody is left to run for
-        yield from self._decoder.feed(data)
+        yield from frames
 
     def send(
         self,
@@ -45,7 +53,7 @@ class Channel:
         if then is not None:
             parts += encode_message(then)
         with self._send_lock:
-            if len(parts) > 1 and sum(len(part) for part in parts) < READ_BYTES_MIN:
+            if len(parts) > 1 and sum(len(part) for part in parts) < READ_BYTES:
                 parts = [b"".join(parts)]
             for part in parts:
                 self.sock.sendall(part)

@@ -8,6 +8,7 @@ their order, are the out-of-band buffers of the inputs.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 
 from protocol.messages import Run
 from sandboxes.base import Order
@@ -64,8 +65,20 @@ class Pieces:
         return f"{self._spool_path}/{name}"
 
 
-def request_of(order: Order, pieces: Pieces, *, cwd: str) -> wire.Request:
+def request_of(
+    order: Order,
+    pieces: Pieces,
+    *,
+    cwd: str,
+    hold: Callable[[Sequence[wire.Piece]], Sequence[wire.Piece]] = lambda pieces: pieces,
+) -> wire.Request:
     """Return the request for a run of Python code.
+
+    Args:
+        order: the run as the cell was asked for it.
+        pieces: its buffers.
+        cwd: a directory for the guest to change to; "" for none.
+        hold: returns pieces as the guest is to get them.
 
     Raises:
         UnicodeDecodeError: the source is not UTF-8.
@@ -83,8 +96,8 @@ def request_of(order: Order, pieces: Pieces, *, cwd: str) -> wire.Request:
         stream=run.stream,
         deterministic=run.limits.fuel is not None,
         stdin="live" if run.stdin_live else "empty" if run.stdin is None else "bytes",
-        stdin_data=b"" if run.stdin is None else pieces.piece(run.stdin),
-        inputs=_inputs(run, pieces),
+        stdin_data=b"" if run.stdin is None else hold([pieces.piece(run.stdin)])[0],
+        inputs=_inputs(run, pieces, hold),
         cwd=cwd,
         session=run.session,
         stdout_bytes=run.limits.stdout_bytes,
@@ -93,9 +106,12 @@ def request_of(order: Order, pieces: Pieces, *, cwd: str) -> wire.Request:
     )
 
 
-def _inputs(run: Run, pieces: Pieces) -> wire.Value | None:
+def _inputs(
+    run: Run, pieces: Pieces, hold: Callable[[Sequence[wire.Piece]], Sequence[wire.Piece]]
+) -> wire.Value | None:
     if run.inputs is None:
         return None
     named = {run.source, run.inputs, run.stdin, *(file.buffer for file in run.files)}
     rest = [pieces.piece(index) for index in range(len(pieces)) if index not in named]
-    return wire.Value(pieces.piece(run.inputs), rest)
+    body, *rest = hold([pieces.piece(run.inputs), *rest])
+    return wire.Value(body, rest)

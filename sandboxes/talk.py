@@ -7,6 +7,7 @@ Rule 2: whoever carries the words calls `fail` with what a method raised, and en
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from protocol.errors import RemoteProtocolError
@@ -80,17 +81,25 @@ class Talk:
         """Call a host function and return the packed answer."""
         if self.host is None:
             return _NOT_NOW
-        arguments = wire.unpack_call(payload.decode())
-        body = bytes(_inline(arguments.body))
-        if arguments.buffers:
-            buffers = [bytes(_inline(piece)) for piece in arguments.buffers]
+        body, *buffers = self._arguments(payload.decode())
+        if buffers:
             answer = self.host.call(name.decode(), body, buffers)
         else:
             answer = self.host.call(name.decode(), body)
         if answer.error is not None:
             error = wire.Failure(answer.error.name, answer.error.message)
             return wire.pack_answer(error).encode()
-        return wire.pack_answer(wire.Value(answer.value, answer.buffers)).encode()
+        pieces = self.hold([answer.value, *answer.buffers])
+        return wire.pack_answer(wire.Value(pieces[0], pieces[1:])).encode()
+
+    def _arguments(self, payload: str) -> list[bytes]:
+        """Return the pieces of a call's arguments."""
+        arguments = wire.unpack_call(payload)
+        return [bytes(_inline(piece)) for piece in (arguments.body, *arguments.buffers)]
+
+    def hold(self, pieces: Sequence[wire.Piece]) -> Sequence[wire.Piece]:
+        """Return pieces as the guest is to get them: here, as they are."""
+        return pieces
 
     def read_stdin(self, count: int) -> bytes:
         """Return live input as packed text."""
@@ -114,8 +123,7 @@ class Talk:
 
 
 def _inline(piece: wire.Piece) -> wire.Inline:
-    if isinstance(piece, wire.InFile):
-        raise RemoteProtocolError("wire: a guest cannot name a file")
+    assert isinstance(piece, bytes | bytearray | memoryview)  # `unpack_call` gives nothing else
     return piece
 
 

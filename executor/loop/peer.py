@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 
 from protocol.frames import HEADER, Buffer, Frame, FrameDecoder
 
-#: One read asks for this much at least: few system calls for large frames, little waste for small.
-READ_BYTES_MIN = 64 << 10
-READ_BYTES_MAX = 4 << 20
+#: One read takes up to this much: the frames of a busy moment, or the beginning of a large one,
+#: the rest of which goes straight to its place.
+READ_BYTES = 64 << 10
 #: Buffers handed to one sendmsg; IOV_MAX is 1,024 on Linux.
 PIECES_MAX = 64
 
@@ -43,17 +43,24 @@ class Peer:
             PeerClosed: the other end closed, in the middle of a frame or not.
             RemoteProtocolError: it sent what it must not send.
         """
-        wanted = min(max(self._decoder.missing_bytes, READ_BYTES_MIN), READ_BYTES_MAX)
+        decoder = self._decoder
         try:
-            data = self.sock.recv(wanted)
+            if decoder.has_room:
+                with decoder.room() as room:
+                    count = self.sock.recv_into(room)
+                frames = decoder.take(count)
+            else:
+                data = self.sock.recv(READ_BYTES)
+                count = len(data)
+                frames = decoder.feed(data)
         except BlockingIOError:
             return
         except OSError as error:
             raise PeerClosed from error
-        if not data:
+        if not count:
             raise PeerClosed
-        self.received_bytes += len(data)
-        yield from self._decoder.feed(data)
+        self.received_bytes += count
+        yield from frames
 
     def send(self, parts: Sequence[Buffer]) -> None:
         """Queue one frame and send what the socket takes at once.

@@ -21,7 +21,7 @@ from typing import Any, Final, Literal
 
 from protocol.errors import BudgetExceeded, ValueRefused
 from protocol.values import Budget, decode, encode
-from sandboxes.guest import cells, clock, entries, failures, hostside, streams, wire
+from sandboxes.guest import cells, clock, entries, failures, hostside, ports, streams, wire
 
 #: Freed when memory ran out, so that there is some to say so.
 _BALLAST_BYTES: Final = 256 << 10
@@ -70,6 +70,8 @@ def prepare() -> None:
 
 def run(text: str) -> str:
     """Carry out one request and return the reply, both as text."""
+    if ports.memory is not None:
+        ports.memory.release()  # of the reply before
     try:
         reply = _carry_out(wire.unpack_request(text))
         return wire.pack_reply(reply)
@@ -167,6 +169,9 @@ def _namespace(request: wire.Request) -> dict[str, Any]:
 
 
 def _read(piece: wire.Piece) -> bytes:
+    if isinstance(piece, wire.Awaited):
+        assert ports.memory is not None  # its cell knows that it is there
+        return ports.memory.fetch(piece)  # type: ignore[return-value]  # bytes
     if not isinstance(piece, wire.InFile):
         return piece  # type: ignore[return-value]  # an inline piece is bytes on this side
     with open(piece.path, "rb") as stream:  # buffered: one block of memory, filled in place
@@ -264,7 +269,10 @@ def _take_value(request: wire.Request, namespace: dict[str, Any]) -> Ending:
             return Ending("ok", 0)
         budget = Budget(bytes_max=request.value_bytes)
         encoded = encode(value, root=request.result or "value", budget=budget)
-        return Ending("ok", 0, None, wire.Value(encoded.body, encoded.buffers))
+        crossing = wire.Value(encoded.body, encoded.buffers)
+        if ports.memory is not None:
+            crossing = ports.memory.place(crossing)
+        return Ending("ok", 0, None, crossing)
     except (ValueRefused, MemoryError, NameError) as error:
         return _failed(error)
     except BaseException as error:  # noqa: BLE001 - a value may be of a hostile class

@@ -10,7 +10,9 @@ Rule 1: everything crosses as a component `string`, that is UTF-8 without surrog
         reads at 4 ns a byte (one character for each byte takes it 12).
 Rule 2: source, inputs, output and values are pieces: they are never escaped. The header counts
         their characters; a negative count marks base64.
-Rule 3: a large piece may stay in a file that the guest can read; the header then names it.
+Rule 3: a large piece may stay in a file that the guest can read; the header then names it. Where
+        the cell can reach its guest's memory, it may lie there: the header has its address if the
+        guest sends it, a number to ask for it if the guest is to get it, and its length.
 Rule 4: `unpack_request` and `unpack_answer` run in the guest and trust the cell. `unpack_reply`,
         `unpack_call`, `unpack_log` and `unpack_progress` run in the cell and trust nothing: they
         raise `RemoteProtocolError` and nothing else.
@@ -28,6 +30,7 @@ from sandboxes.guest.wire_parts import (
     ERROR_MESSAGE_CHARS_MAX as ERROR_MESSAGE_CHARS_MAX,
     ERROR_NAME_CHARS_MAX as ERROR_NAME_CHARS_MAX,
     ERROR_TRACEBACK_CHARS_MAX as ERROR_TRACEBACK_CHARS_MAX,
+    FILL as FILL,
     LOG as LOG,
     LOG_FIELDS_MAX as LOG_FIELDS_MAX,
     LOG_NAME_CHARS_MAX as LOG_NAME_CHARS_MAX,
@@ -40,9 +43,11 @@ from sandboxes.guest.wire_parts import (
     STDOUT as STDOUT,
     STDOUT_RAW as STDOUT_RAW,
     Answer as Answer,
+    Awaited as Awaited,
     Failure as Failure,
     InFile as InFile,
     Inline as Inline,
+    InMemory as InMemory,
     Piece as Piece,
     Reply as Reply,
     Request as Request,
@@ -86,6 +91,12 @@ def _pack(header: dict[str, object], pieces: Sequence[Piece | str]) -> str:
         if isinstance(piece, InFile):
             table.append([piece.path, piece.length_bytes, piece.offset_bytes])
             continue
+        if isinstance(piece, InMemory):
+            table.append([piece.address, piece.length_bytes])
+            continue
+        if isinstance(piece, Awaited):
+            table.append([piece.number, piece.length_bytes])
+            continue
         if isinstance(piece, str):
             text = piece
             table.append(len(text))
@@ -120,8 +131,8 @@ def _split(text: str) -> tuple[dict[str, object], str, int]:
     return header, text, end + 1
 
 
-def _inline(text: str, at: int, table: object) -> Iterator[bytes]:
-    """Yield the pieces of text that a guest packed; none of them may name a file.
+def _unlisted(text: str, at: int, table: object, *, memory: bool) -> Iterator[bytes | InMemory]:
+    """Yield the pieces that a guest packed; none of them may name a file.
 
     Raises:
         RemoteProtocolError: the lengths do not add up to the text.
@@ -129,6 +140,12 @@ def _inline(text: str, at: int, table: object) -> Iterator[bytes]:
     if not isinstance(table, list) or len(table) > PIECES_MAX:
         raise RemoteProtocolError("wire: the table of pieces is not a list within its cap")
     for length in table:
+        if memory and type(length) is list:
+            if len(length) != 2:
+                raise RemoteProtocolError("wire: a piece in memory has an address and a length")
+            address, size = (_number(given, 0, _INTEGER_MAX) for given in length)
+            yield InMemory(address, size)
+            continue
         if type(length) is not int or abs(length) > len(text) - at:
             raise RemoteProtocolError("wire: a piece is longer than its text")
         end = at + abs(length)
@@ -164,14 +181,14 @@ def pack_request(request: Request) -> str:
 
 
 def unpack_request(text: str) -> Request:
-    """Read a request in the guest. `source` becomes a `str`; pieces in files stay `InFile`."""
+    """Read a request in the guest. `source` becomes a `str`; what is not in it stays as named."""
     end = text.index("\n")
     header = _loads(text[:end])
     at = end + 1
     pieces: list[Piece | str] = []
     for entry in header.pop("pieces"):
         if type(entry) is list:
-            pieces.append(InFile(*entry))
+            pieces.append(InFile(*entry) if len(entry) == 3 else Awaited(*entry))
         elif not pieces:
             pieces.append(text[at : at + entry])  # the source stays text
             at += entry
@@ -208,16 +225,23 @@ def pack_reply(reply: Reply) -> str:
     return _pack(header, pieces)
 
 
-def unpack_reply(text: str) -> Reply:
-    """Read a reply, written by a guest that is not trusted.
+def unpack_reply(text: str, *, memory: bool = False) -> Reply:
+    """Read a reply, written by a guest that is not trusted; of its value, pieces may be `InMemory`.
+
+    Args:
+        text: from the guest.
+        memory: whether there is a memory for pieces to lie in.
 
     Raises:
         RemoteProtocolError: it is not exactly one reply within the caps.
     """
     header, text, at = _header(text)
-    pieces = list(_inline(text, at, header.pop("pieces", None)))
-    if len(pieces) < 2:
-        raise RemoteProtocolError("wire: a reply without its streams")
+    pieces = list(_unlisted(text, at, header.pop("pieces", None), memory=memory))
+    match pieces[:2]:
+        case [bytes() as stdout, bytes() as stderr]:
+            pass
+        case _:
+            raise RemoteProtocolError("wire: a reply without its streams")
     verdict = header.pop("verdict", None)
     if type(verdict) is not str or verdict not in _VERDICTS:
         raise RemoteProtocolError("wire: no such verdict")
@@ -236,8 +260,8 @@ def unpack_reply(text: str) -> Reply:
         exit_code=exit_code,
         error=None if error is None else _failure(error),
         value=Value(pieces[2], pieces[3:]) if len(pieces) > 2 else None,
-        stdout=pieces[0],
-        stderr=pieces[1],
+        stdout=stdout,
+        stderr=stderr,
         **flags,
         **numbers,
     )
@@ -284,14 +308,14 @@ def pack_call(arguments: Value) -> str:
     return _pack({}, [arguments.body, *arguments.buffers])
 
 
-def unpack_call(text: str) -> Value:
-    """Read the payload of a `call` from a guest.
+def unpack_call(text: str, *, memory: bool = False) -> Value:
+    """Read the payload of a `call` from a guest; pieces may be `InMemory`, as in a reply.
 
     Raises:
         RemoteProtocolError: it is not exactly one value.
     """
     header, text, at = _header(text)
-    pieces = list(_inline(text, at, header.pop("pieces", None)))
+    pieces = list(_unlisted(text, at, header.pop("pieces", None), memory=memory))
     if header or not pieces:
         raise RemoteProtocolError("wire: a call is not exactly one value")
     return Value(pieces[0], pieces[1:])
@@ -310,7 +334,14 @@ def unpack_answer(text: str) -> Answer:
     header = _loads(text[:end])
     if "error" in header:
         return Failure(*header["error"])
-    pieces = list(_inline(text, end + 1, header["pieces"]))
+    at = end + 1
+    pieces: list[Piece] = []
+    for entry in header["pieces"]:
+        if type(entry) is list:
+            pieces.append(Awaited(*entry))
+        else:
+            pieces.append(_raw(text[at : at + abs(entry)], entry))
+            at += abs(entry)
     return Value(pieces[0], pieces[1:])
 
 

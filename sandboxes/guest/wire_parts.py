@@ -18,6 +18,8 @@ LOG: Final = 3
 PROGRESS: Final = 4
 STDOUT_RAW: Final = 5
 STDERR_RAW: Final = 6
+#: "NUMBER ADDRESS": the guest has memory for an awaited piece, and the cell is to put it there.
+FILL: Final = 7
 
 ERROR_NAME_CHARS_MAX = 256
 ERROR_MESSAGE_CHARS_MAX = 65_536
@@ -40,7 +42,23 @@ class InFile:
     offset_bytes: int = 0
 
 
-type Piece = Inline | InFile
+@frozen
+class Awaited:
+    """A piece that the cell puts into the guest's memory, once the guest has some for it."""
+
+    number: int
+    length_bytes: int
+
+
+@frozen
+class InMemory:
+    """A piece that lies in the guest's memory, where the cell reads it before the guest goes on."""
+
+    address: int
+    length_bytes: int
+
+
+type Piece = Inline | InFile | Awaited | InMemory
 
 
 @frozen

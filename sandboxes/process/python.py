@@ -290,7 +290,7 @@ class _Nobody:
 
 
 def _bytes(piece: wire.Piece) -> bytes:
-    if isinstance(piece, wire.InFile):
+    if isinstance(piece, wire.InFile | wire.Awaited | wire.InMemory):
         raise RemoteProtocolError("wire: a guest cannot name a file")
     return piece if isinstance(piece, bytes) else bytes(piece)
 

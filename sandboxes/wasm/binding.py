@@ -204,7 +204,9 @@ _QUICK: Final = (
     ("set_fuel", "wasmtime_context_set_fuel", _ptr, _ptr, _u64),
     ("get_fuel", "wasmtime_context_get_fuel", _ptr, _ptr, _ptr),
     ("memory_size", "wasmtime_memory_data_size", _size, _ptr, _ptr),
+    ("memory_data", "wasmtime_memory_data", _ptr, _ptr, _ptr),  # borrowed until it grows
     ("instance_export", "wasmtime_instance_export_get", _bool, _ptr, _ptr, _text, _size, _ptr),
+    ("instance_nth", "wasmtime_instance_export_nth", _bool, _ptr, _ptr, _size, _ptr, _ptr, _ptr),
     ("instance_func", "wasmtime_component_instance_get_func", _bool, _ptr, _ptr, _ptr, _ptr),
 )
 #: These may take long, run a guest, or call back: the GIL is released.

@@ -14,6 +14,7 @@ from sandboxes.errors import ImageError, SandboxBroken
 from sandboxes.wasm.binding import ComponentFunc, ComponentInstance, Fault
 from sandboxes.wasm.conversation import Conversation, callbacks
 from sandboxes.wasm.engine import Engine
+from sandboxes.wasm.memory import MemoryPlace
 from sandboxes.wasm.store import Store
 
 _PAGE_BYTES: Final = 64 << 10
@@ -31,7 +32,7 @@ class NotInstantiated(Exception):
 class Component:
     """One loaded component and its linker. Owned by a backend."""
 
-    __slots__ = ("_exports", "_linker", "_pointer", "engine", "library")
+    __slots__ = ("_exports", "_linker", "_pointer", "engine", "library", "memory_place")
 
     def __init__(self, engine: Engine, path: str, *, with_host: bool) -> None:
         """Load the compiled file at `path`.
@@ -48,6 +49,7 @@ class Component:
         self.library = lib = engine.library
         self._linker: int | None = None
         self._exports: dict[str, int] = {}
+        self.memory_place = MemoryPlace()
         pointer = c_void_p()
         if error := lib.component_load(engine.pointer, os.fsencode(path), byref(pointer)):
             raise ImageError(f"{path} is not loaded: {lib.take_error(error).cause}")

@@ -8,7 +8,9 @@ Rule 1: no Python exception crosses into wasmtime. A `RunOver` is noted and trap
         of ours, noted as `broken`, and traps it too.
 Rule 2: arguments are read where they lie and copied once; the struct formats below are the
         layouts of `binding.Val`, which a test compares with wasmtime's own.
-Rule 3: the raw streams are written on threads of wasmtime, while the guest's thread waits.
+Rule 3: large pieces stay on their side until the other asks for them: those of a request or an
+        answer here until the guest has memory for them, those of a guest in its memory.
+Rule 4: the raw streams are written on threads of wasmtime, while the guest's thread waits.
 """
 
 from __future__ import annotations
@@ -17,19 +19,28 @@ import ctypes
 import errno
 import itertools
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from ctypes import string_at
 from typing import Any, Final
 
+from protocol.errors import RemoteProtocolError
+from protocol.frames import FRAME_BYTES_MAX
 from sandboxes.base import Stream
+from sandboxes.guest import wire
 from sandboxes.talk import Talk
 from sandboxes.wasm.binding import VAL_STRING, HostFunction, Library, StreamFunction
+from sandboxes.wasm.memory import GuestMemory
 
 # A Val is 32 bytes: its kind at 0; at 8 a number, or a text's size and, at 16, its address.
 _KIND_TEXT: Final = struct.Struct("=8xB31xQQ")
 _TEXT_TEXT: Final = struct.Struct("=8xQQ16xQQ")
 _COUNT: Final = struct.Struct("=8xI")
 _VAL_OF: Final = 8
+
+#: Pieces from this size on are held until the guest asks for them; to ask takes some 10 us.
+HELD_BYTES_MIN: Final = 4_096
+#: Of a guest's request for one: two numbers.
+_FILL_BYTES_MAX: Final = 40
 
 _tokens = itertools.count(1)
 _open: dict[int, Conversation] = {}
@@ -38,18 +49,82 @@ _open: dict[int, Conversation] = {}
 class Conversation(Talk):
     """The talk of one sandbox's guest, under the token by which wasmtime knows it."""
 
-    __slots__ = ("token",)
+    __slots__ = ("_held", "_held_count", "memory", "token")
 
     def __init__(self) -> None:
         """Open it; `close` it with its sandbox."""
         super().__init__()
         self.token = next(_tokens)
         _open[self.token] = self
+        #: The guest's, where pieces may lie in it.
+        self.memory: GuestMemory | None = None
+        self._held: dict[int, wire.Inline | wire.InFile] = {}
+        self._held_count = 0
+
+    def hold(self, pieces: Sequence[wire.Piece]) -> Sequence[wire.Piece]:
+        """Return pieces as the guest is to get them; large ones wait here until it asks."""
+        return pieces if self.memory is None else [self._hold(piece) for piece in pieces]
+
+    def _hold(self, piece: wire.Piece) -> wire.Piece:
+        if isinstance(piece, wire.InFile):
+            length_bytes = piece.length_bytes
+        elif isinstance(piece, bytes | bytearray | memoryview):
+            length_bytes = len(piece)
+        else:
+            return piece
+        if length_bytes < HELD_BYTES_MIN and not isinstance(piece, wire.InFile):
+            return piece
+        self._held_count += 1
+        self._held[self._held_count] = piece
+        return wire.Awaited(self._held_count, length_bytes)
+
+    def let_go(self) -> None:
+        """Hold nothing more."""
+        self._held.clear()
+
+    def emit(self, kind: int, text: bytes) -> None:
+        """Take what any guest says, or the address for a piece that is held."""
+        if kind == wire.FILL:
+            self._fill(text)
+        else:
+            super().emit(kind, text)
+
+    def _fill(self, text: bytes) -> None:
+        numbers = text.split(b" ") if len(text) <= _FILL_BYTES_MAX else []
+        if len(numbers) != 2 or not all(number.isdigit() for number in numbers):
+            raise RemoteProtocolError("wire: not the number of a piece and an address")
+        piece = self._held.pop(int(numbers[0]), None)
+        if piece is None or self.memory is None:
+            raise RemoteProtocolError("wire: a piece that is not held")
+        self.memory.write(int(numbers[1]), piece)
+
+    def _arguments(self, payload: str) -> list[bytes]:
+        arguments = wire.unpack_call(payload, memory=self.memory is not None)
+        return self.fetch([arguments.body, *arguments.buffers], FRAME_BYTES_MAX)
+
+    def fetch(self, pieces: Iterable[wire.Piece], bytes_max: int) -> list[bytes]:
+        """Return the bytes of pieces from the guest.
+
+        Raises:
+            RemoteProtocolError: they are more than `bytes_max`, or not all in its memory.
+        """
+        fetched: list[bytes] = []
+        for piece in pieces:
+            if isinstance(piece, wire.InMemory) and self.memory is not None:
+                bytes_max -= piece.length_bytes
+                if bytes_max < 0:  # also of one place that is named again and again
+                    raise RemoteProtocolError("wire: pieces in memory are over their cap")
+                fetched.append(self.memory.read(piece.address, piece.length_bytes))
+            else:
+                assert isinstance(piece, bytes)  # the readers give nothing else
+                fetched.append(piece)
+        return fetched
 
     def close(self) -> None:
         """Forget it; wasmtime must not use its token any more. Idempotent."""
         _open.pop(self.token, None)
-        self.host = None
+        self.host = self.memory = None
+        self.let_go()
 
 
 class Callbacks:

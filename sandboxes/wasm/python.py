@@ -28,7 +28,7 @@ from sandboxes.wasm.binding import VAL_STRING, Fault, Val
 from sandboxes.wasm.component import Component, NotInstantiated
 from sandboxes.wasm.conversation import Conversation
 from sandboxes.wasm.faults import Ending, crashed, ending_of, within_limits
-from sandboxes.wasm.mounts import SPOOL_PATH
+from sandboxes.wasm.memory import GuestMemory
 from sandboxes.wasm.store import Store
 from sandboxes.wasm.surroundings import FilesOverLimit, Surroundings
 from sandboxes.wasm.turn import Turn
@@ -89,6 +89,12 @@ class PythonSandbox:
             self._store.limit_memory(max(memory_bytes, floor_bytes))
             self._store.set_wasi()
             self._function = component.instantiate(self._store, export)
+            self._conversation.memory = GuestMemory(
+                component.library,
+                self._store.context,
+                self._function.store_id,
+                component.memory_place,
+            )
         except NotInstantiated as refused:
             self.close()
             raise NoRoom(f"no room for another sandbox: {refused}") from None
@@ -146,6 +152,7 @@ class PythonSandbox:
             reply = self._call(request, _reply_bytes_max(limits))
         finally:
             wanted = self._turn.end()
+            self._conversation.let_go()
         cpu_us = (time.thread_time_ns() - cpu_ns) // 1_000
         wall_us = (time.perf_counter_ns() - started_ns) // 1_000
         self._conversation.raise_if_broken()
@@ -159,7 +166,10 @@ class PythonSandbox:
             files_bytes=self._files.used_bytes(),
         )
         if isinstance(reply, wire.Reply):
-            return self._answered(reply, order, host, usage, is_over_fuel=is_over_fuel)
+            value = self._value_of(reply, limits)
+            if not isinstance(value, Ending):
+                return self._answered(reply, value, order, host, usage, is_over_fuel=is_over_fuel)
+            reply = value
         self._is_spent = True
         if isinstance(reply, Fault):
             reply = ending_of(reply, self._conversation, wanted)
@@ -185,21 +195,43 @@ class PythonSandbox:
         finally:
             lib.val_delete(byref(result))
         try:
-            return wire.unpack_reply(text.decode())
+            return wire.unpack_reply(text.decode(), memory=True)
         except (RemoteProtocolError, UnicodeDecodeError) as broken:
+            return crashed(f"the guest's reply is none: {printable(str(broken))}")
+
+    def _value_of(self, reply: wire.Reply, limits: RunLimits) -> list[bytes] | Ending:
+        """Return the pieces of a reply's value, those that lie in the guest's memory too."""
+        if reply.value is None:
+            return []
+        pieces = (reply.value.body, *reply.value.buffers)
+        placed = (piece.length_bytes for piece in pieces if isinstance(piece, wire.InMemory))
+        if sum(placed) > limits.value_bytes:
+            return Ending(Verdict.VALUE)
+        try:
+            return self._conversation.fetch(pieces, limits.value_bytes)
+        except RemoteProtocolError as broken:
             return crashed(f"the guest's reply is none: {printable(str(broken))}")
 
     # --- before and after ------------------------------------------------------------------------
     def _prepare(self, order: Order) -> bytes:
-        pieces = Pieces(order, self._spool_path, SPOOL_PATH)
+        pieces = Pieces(order, self._spool_path)
         opened = self._files.begin(order.run, pieces)
         if opened:
             self._store.set_wasi(preopens=opened)
-        request = request_of(order, pieces, cwd=self._files.work_path)
+        self._conversation.let_go()
+        hold = self._conversation.hold
+        request = request_of(order, pieces, cwd=self._files.work_path, hold=hold)
         return wire.pack_request(request).encode()
 
     def _answered(
-        self, reply: wire.Reply, order: Order, host: Host, usage: Usage, *, is_over_fuel: bool
+        self,
+        reply: wire.Reply,
+        value: list[bytes],
+        order: Order,
+        host: Host,
+        usage: Usage,
+        *,
+        is_over_fuel: bool,
     ) -> Ended:
         if reply.stdout:
             host.output("stdout", reply.stdout)
@@ -219,13 +251,12 @@ class PythonSandbox:
                 files = self._files.take_files(order.run.limits.files_bytes)
             except FilesOverLimit:
                 ending = Ending(Verdict.FILES)
-        value = reply.value
         return Ended(
             verdict=ending.verdict,
             exit_code=ending.exit_code,
             error=ending.error,
-            value=None if value is None else _bytes(value.body),
-            out_of_band=() if value is None else [_bytes(piece) for piece in value.buffers],
+            value=value[0] if value else None,
+            out_of_band=value[1:],
             files=files,
             usage=usage,
             timings=Timings(
@@ -258,11 +289,6 @@ def _reply_bytes_max(limits: RunLimits) -> int:
     """A byte that is no text travels as two."""
     parts = limits.value_bytes + limits.stdout_bytes + limits.stderr_bytes
     return 2 * parts + _REPLY_ROOM_BYTES
-
-
-def _bytes(piece: wire.Piece) -> bytes:
-    assert isinstance(piece, bytes)  # `unpack_reply` gives nothing else
-    return piece
 
 
 def _ended(ending: Ending, usage: Usage) -> Ended:

@@ -12,6 +12,8 @@ from protocol.frames import (
     BUFFERS_MAX,
     HEADER,
     HEADER_BYTES,
+    ROOM_BYTES_FIRST,
+    ROOM_BYTES_MIN,
     Frame,
     FrameDecoder,
     encode_frame,
@@ -148,3 +150,53 @@ def test_the_items_of_a_memoryview_are_counted_in_bytes() -> None:
 
 def test_the_header_is_as_long_as_its_documentation_says() -> None:
     assert HEADER_BYTES == 16
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_large_frames_come_out_whole_whether_fed_or_received_in_place(seed: int) -> None:
+    chance = random.Random(seed)
+    sent = [
+        Frame(7, n, 0, chance.randbytes(size))
+        for n, size in enumerate((10, ROOM_BYTES_MIN + 1, 3 * ROOM_BYTES_FIRST + 5, 0, 700_000))
+    ]
+    stream = b"".join(frame.encode() for frame in sent)
+    decoder, came, at = FrameDecoder(), list[Frame](), 0
+    while at < len(stream):
+        count = chance.randint(1, 200_000)
+        if decoder.has_room and chance.random() < 0.8:
+            with decoder.room() as room:
+                count = min(count, len(room))
+                room[:count] = stream[at : at + count]
+            came += decoder.take(count)
+        else:
+            came += decoder.feed(stream[at : at + count])
+        at += count
+
+    assert came == sent
+    assert not decoder.is_mid_frame
+
+
+def test_room_for_a_large_payload_is_no_more_than_twice_what_has_come() -> None:
+    announced = HEADER.pack(1 << 30, 7, 0, 0, 1)
+    decoder = FrameDecoder(limit_bytes=1 << 30)
+    assert list(decoder.feed(announced)) == []
+
+    came = 0
+    for _ in range(6):
+        with decoder.room() as room:
+            count = len(room)
+        assert count <= max(ROOM_BYTES_FIRST, came)
+        assert list(decoder.take(count)) == []
+        came += count
+
+    assert decoder.missing_bytes == (1 << 30) - came
+
+
+def test_the_end_of_a_large_frame_leaves_the_next_one_whole() -> None:
+    large, small = Frame(7, 1, 0, b"x" * (ROOM_BYTES_MIN * 2)), Frame(7, 2, 0, b"next")
+    decoder = FrameDecoder()
+    assert list(decoder.feed(large.encode()[:100])) == []
+    assert decoder.has_room
+
+    assert list(decoder.feed(large.encode()[100:] + small.encode())) == [large, small]
+    assert not decoder.has_room

@@ -12,7 +12,7 @@ import sys
 import wit_world
 
 from sandboxes.guest import ports, running
-from sandboxes.wasm.guest import settle
+from sandboxes.wasm.guest import memory, settle
 
 
 class WitWorld(wit_world.WitWorld):
@@ -34,7 +34,9 @@ def _settle() -> None:
 
 def connect() -> None:
     """Connect the imports; after this nothing may fail, as nobody could be told."""
-    ports.connect(wit_world.emit, wit_world.call, wit_world.read_stdin)
+    ports.connect(
+        wit_world.emit, wit_world.call, wit_world.read_stdin, memory.LinearMemory(wit_world.emit)
+    )
 
 
 _settle()
