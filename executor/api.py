@@ -23,7 +23,7 @@ from executor.pools import SESSIONS_PER_CELL, Sizes
 from executor.runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Buffer, Callable, Iterable, Mapping
     from types import TracebackType
 
     from executor.isolate import Connection, IsolateKind
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from executor.shared import SharedBuffer
     from executor.statistics import Statistics
     from protocol.fields import Interrupt, Kind
-    from protocol.frames import Buffer
     from protocol.limits import Limits
     from protocol.messages import Message
     from sandboxes.guarantees import Guarantee, Strength

@@ -395,7 +395,6 @@ class _Receiver:
         self._forget()
         self._running.end_calls()
         self._running.give_back_pool()
-        names, self.spooled = self.spooled, []  # once: shared files count their runs
+        names, self.spooled, plan = self.spooled, [], self._plan  # once: shared files count runs
         if names:
-            plan = self._plan
             self._spool.take_back(names, tenant=plan.tenant, reusable=plan.session == 0)

@@ -132,7 +132,7 @@ _CLASSES: dict[int, type[Packet]] = {kind: cls for cls, kind in _KINDS.items()}
 
 def encode(packet: Packet) -> bytes:
     """Return the bytes of one packet."""
-    return bytes((_KINDS[type(packet)],)) + write(packet)  # type: ignore[arg-type]  # it takes any message class
+    return bytes((_KINDS[type(packet)],)) + write(packet)
 
 
 def decode(data: bytes) -> Packet:

@@ -16,9 +16,21 @@ import os, tempfile
 open("here", "w").write("x")
 with tempfile.TemporaryDirectory() as folder:
     open(os.path.join(folder, "there"), "w").close()
-os.listdir("."), open("/work/here").read(), os.access(".", os.W_OK)
+os.listdir("."), open(os.path.abspath("here")).read(), os.access(".", os.W_OK)
 """
     assert single.run(code).value == (["here"], "x", True)
+
+
+def test_the_working_directory_has_a_short_name_unless_a_library_lies_there(
+    single: Supervisor,
+) -> None:
+    code = """
+import os, sys
+open("here", "w").write("x")
+is_taken = any(path.startswith("/work/") for path in sys.path)
+os.path.samefile("/work", ".") != is_taken
+"""
+    assert single.run(code).value is True
 
 
 def test_nothing_of_the_host_is_there_but_libraries(single: Supervisor) -> None:
