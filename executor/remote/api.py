@@ -34,14 +34,13 @@ from executor.remote.statistics import RemoteStatistics
 from protocol.links import REQUEST_BYTES_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Buffer, Mapping
 
     from executor.isolate import IsolateKind
     from executor.options import Plan, RunOptions
     from executor.shared import SharedBuffer
     from executor.statistics import Statistics
     from protocol.fields import Kind
-    from protocol.frames import Buffer
     from protocol.limits import Limits
     from sandboxes.guarantees import Guarantee
     from sandboxes.wasm.image import Compiled
