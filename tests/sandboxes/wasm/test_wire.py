@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, strategies as st
@@ -121,7 +122,12 @@ def test_entries_of_the_log_and_of_progress_arrive_as_they_were_sent() -> None:
     assert wire.unpack_progress(wire.pack_progress(1_000, "done")) == (1_000, "done")
 
 
-READERS = [wire.unpack_reply, wire.unpack_call, wire.unpack_log, wire.unpack_progress]
+READERS: list[Callable[[str], object]] = [
+    wire.unpack_reply,
+    wire.unpack_call,
+    wire.unpack_log,
+    wire.unpack_progress,
+]
 
 
 @given(st.text() | st.builds(lambda a, b: f"{a}\n{b}", st.text(), st.text()))
