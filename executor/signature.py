@@ -31,7 +31,7 @@ class WrongResult(TypeError):
 class Signature:
     """The checks of one function. Immutable."""
 
-    __slots__ = ("_arguments", "_parameters", "_result")
+    __slots__ = ("_arguments", "_parameters", "_positional", "_result")
 
     def __init__(
         self,
@@ -40,6 +40,8 @@ class Signature:
         result: ValueCheck | None,
     ) -> None:
         self._parameters = parameters
+        #: So many arguments by position alone need no binding; -1 if that cannot be told.
+        self._positional = -1 if parameters is None else _positional(parameters)
         self._arguments = arguments
         self._result = result
 
@@ -89,7 +91,7 @@ class Signature:
         """
         if self._arguments is not None:
             return self._arguments(args, kwargs)
-        if self._parameters is None:
+        if self._parameters is None or (not kwargs and len(args) == self._positional):
             return args, kwargs
         try:
             bound = self._parameters.bind(*args, **kwargs)
@@ -105,6 +107,13 @@ class Signature:
             WrongResult: it does not fit.
         """
         return value if self._result is None else self._result(value)
+
+
+def _positional(parameters: inspect.Signature) -> int:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if all(parameter.kind in kinds for parameter in parameters.parameters.values()):
+        return len(parameters.parameters)
+    return -1
 
 
 _signatures: weakref.WeakKeyDictionary[Callable[..., Any], Signature] = weakref.WeakKeyDictionary()

@@ -26,6 +26,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from protocol.errors import RemoteProtocolError
+from sandboxes.guest.wire_entries import (
+    flag,
+    number,
+    pack_log as pack_log,
+    pack_progress as pack_progress,
+    text_of,
+    unpack_log as unpack_log,
+    unpack_progress as unpack_progress,
+)
 from sandboxes.guest.wire_parts import (
     ERROR_MESSAGE_CHARS_MAX as ERROR_MESSAGE_CHARS_MAX,
     ERROR_NAME_CHARS_MAX as ERROR_NAME_CHARS_MAX,
@@ -78,6 +87,9 @@ _VERDICTS: Final = frozenset({"ok", "exception", "exit", "memory", "value"})
 _INTEGER_MAX: Final = 2**53 - 1
 _EXIT_CODE_MAX: Final = 2**31
 
+#: How the header begins that has one length and nothing else.
+_ONE_PIECE: Final = '{"pieces":['
+
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _loads = json.JSONDecoder().decode
 
@@ -109,6 +121,24 @@ def _pack(header: dict[str, object], pieces: Sequence[Piece | str]) -> str:
         texts.append(text)
     header["pieces"] = table
     return _dumps(header) + "\n" + "".join(texts)
+
+
+def _pack_value(value: Value) -> str:
+    """Return a value with nothing beside it; most are one text, with one number for a header."""
+    body = value.body
+    if not value.buffers and type(body) is bytes and body.isascii():
+        return f"{_ONE_PIECE}{len(body)}]}}\n{body.decode('ascii')}"
+    return _pack({}, [body, *value.buffers])
+
+
+def _only_piece(text: str) -> bytes | None:
+    """Return the piece of a text that `_pack_value` wrote the short way, else `None`."""
+    if not text.startswith(_ONE_PIECE):
+        return None
+    length, end, body = text[len(_ONE_PIECE) :].partition("]}\n")
+    if not end or not length.isdecimal() or length != str(len(body)):
+        return None
+    return body.encode() if body.isascii() else None
 
 
 def _raw(text: str, length: int) -> bytes:
@@ -143,7 +173,7 @@ def _unlisted(text: str, at: int, table: object, *, memory: bool) -> Iterator[by
         if memory and type(length) is list:
             if len(length) != 2:
                 raise RemoteProtocolError("wire: a piece in memory has an address and a length")
-            address, size = (_number(given, 0, _INTEGER_MAX) for given in length)
+            address, size = (number(given, 0, _INTEGER_MAX) for given in length)
             yield InMemory(address, size)
             continue
         if type(length) is not int or abs(length) > len(text) - at:
@@ -248,10 +278,10 @@ def unpack_reply(text: str, *, memory: bool = False) -> Reply:
     error = header.pop("error", None)
     exit_code = header.pop("exit_code", None)
     if exit_code is not None:
-        exit_code = _number(exit_code, -_EXIT_CODE_MAX, _EXIT_CODE_MAX)
-    flags = {name: _flag(header.pop(name, False)) for name in _REPLY_FLAGS}
+        exit_code = number(exit_code, -_EXIT_CODE_MAX, _EXIT_CODE_MAX)
+    flags = {name: flag(header.pop(name, False)) for name in _REPLY_FLAGS}
     numbers: dict[str, Any] = {
-        name: _number(header.pop(name, 0), 0, _INTEGER_MAX) for name in _REPLY_NUMBERS
+        name: number(header.pop(name, 0), 0, _INTEGER_MAX) for name in _REPLY_NUMBERS
     }
     if header:
         raise RemoteProtocolError("wire: unknown fields in a reply")
@@ -274,38 +304,20 @@ def _header(text: str) -> tuple[dict[str, object], str, int]:
         raise RemoteProtocolError("wire: the header is not JSON") from None
 
 
-def _number(given: object, low: int, high: int) -> int:
-    if type(given) is not int or not low <= given <= high:
-        raise RemoteProtocolError("wire: a number is missing or out of range")
-    return given
-
-
-def _flag(given: object) -> bool:
-    if type(given) is not bool:
-        raise RemoteProtocolError("wire: a flag is not true or false")
-    return given
-
-
-def _text(given: object, chars_max: int) -> str:
-    if type(given) is not str or len(given) > chars_max:
-        raise RemoteProtocolError("wire: a text is missing or over its cap")
-    return given
-
-
 def _failure(given: object) -> Failure:
     if not isinstance(given, list) or len(given) != 3:
         raise RemoteProtocolError("wire: an error is not three texts")
     return Failure(
-        _text(given[0], ERROR_NAME_CHARS_MAX),
-        _text(given[1], ERROR_MESSAGE_CHARS_MAX),
-        _text(given[2], ERROR_TRACEBACK_CHARS_MAX),
+        text_of(given[0], ERROR_NAME_CHARS_MAX),
+        text_of(given[1], ERROR_MESSAGE_CHARS_MAX),
+        text_of(given[2], ERROR_TRACEBACK_CHARS_MAX),
     )
 
 
 # --- host calls ----------------------------------------------------------------------------------
 def pack_call(arguments: Value) -> str:
     """Return the payload of `call`: the value is `[args, kwargs]`."""
-    return _pack({}, [arguments.body, *arguments.buffers])
+    return _pack_value(arguments)
 
 
 def unpack_call(text: str, *, memory: bool = False) -> Value:
@@ -314,6 +326,8 @@ def unpack_call(text: str, *, memory: bool = False) -> Value:
     Raises:
         RemoteProtocolError: it is not exactly one value.
     """
+    if (body := _only_piece(text)) is not None:
+        return Value(body, [])
     header, text, at = _header(text)
     pieces = list(_unlisted(text, at, header.pop("pieces", None), memory=memory))
     if header or not pieces:
@@ -325,11 +339,13 @@ def pack_answer(answer: Answer) -> str:
     """Return what `call` gives back to the guest: a value, or the exception to raise there."""
     if isinstance(answer, Failure):
         return _pack({"error": [answer.name, answer.message]}, [])
-    return _pack({}, [answer.body, *answer.buffers])
+    return _pack_value(answer)
 
 
 def unpack_answer(text: str) -> Answer:
     """Read the answer to a `call` in the guest."""
+    if (body := _only_piece(text)) is not None:
+        return Value(body, [])
     end = text.index("\n")
     header = _loads(text[:end])
     if "error" in header:
@@ -343,60 +359,6 @@ def unpack_answer(text: str) -> Answer:
             pieces.append(_raw(text[at : at + abs(entry)], entry))
             at += abs(entry)
     return Value(pieces[0], pieces[1:])
-
-
-# --- emit ----------------------------------------------------------------------------------------
-def pack_log(level: int, logger: str, message: str, fields: Sequence[tuple[str, str]]) -> str:
-    """Return one log entry as the text of an `emit`; the caller keeps to the caps above."""
-    return _dumps([level, logger, message, fields])
-
-
-def unpack_log(text: str) -> tuple[int, str, str, dict[str, str]]:
-    """Read a log entry: level, logger, message, fields.
-
-    Raises:
-        RemoteProtocolError: it is not exactly one entry within the caps.
-    """
-    entry = _entry(text, 4)
-    fields = entry[3]
-    if not isinstance(fields, list) or len(fields) > LOG_FIELDS_MAX:
-        raise RemoteProtocolError("wire: the fields of a log entry are over their cap")
-    named: dict[str, str] = {}
-    for pair in fields:
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise RemoteProtocolError("wire: a field of a log entry is not a pair")
-        named[_text(pair[0], LOG_NAME_CHARS_MAX)] = _text(pair[1], LOG_TEXT_CHARS_MAX)
-    return (
-        _number(entry[0], 0, 1_000),
-        _text(entry[1], LOG_NAME_CHARS_MAX),
-        _text(entry[2], LOG_TEXT_CHARS_MAX),
-        named,
-    )
-
-
-def pack_progress(permille: int, message: str) -> str:
-    """Return a note of progress as the text of an `emit`."""
-    return _dumps([permille, message])
-
-
-def unpack_progress(text: str) -> tuple[int, str]:
-    """Read a note of progress: thousandths of the whole, message.
-
-    Raises:
-        RemoteProtocolError: it is not exactly one note within the caps.
-    """
-    entry = _entry(text, 2)
-    return _number(entry[0], 0, 1_000), _text(entry[1], PROGRESS_MESSAGE_CHARS_MAX)
-
-
-def _entry(text: str, length: int) -> list[object]:
-    try:
-        entry = _loads(text)
-    except (ValueError, RecursionError):
-        entry = None
-    if not isinstance(entry, list) or len(entry) != length:
-        raise RemoteProtocolError("wire: an entry has not the expected parts")
-    return entry
 
 
 # --- standard input ------------------------------------------------------------------------------

@@ -82,7 +82,6 @@ class Surroundings:
         opened = preopens(
             run.mounts,
             work_path=self._scratch.path if self._scratch is not None else "",
-            spool_path=self._spool_path if run.spooled or run.session else "",
         )
         self._mounts = tuple(run.mounts)
         return opened
