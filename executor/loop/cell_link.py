@@ -188,7 +188,10 @@ class CellLink:
                     raise RemoteProtocolError(f"no common version: {message!r}")
                 self._said_hello = True
                 self.send(encode_message(self._setup()))
-            case Ready() if self._said_hello and len(self._runs) < self.pool.slots:
+            # One that says it is spent may say so at any time, also while all its slots are taken.
+            case Ready(spent=spent) if self._said_hello and (
+                spent or len(self._runs) < self.pool.slots
+            ):
                 self._owner.cell_ready(self, message)
             case Report(failure):
                 self._failure = printable(failure)
