@@ -6,6 +6,7 @@ targets of the audit alone, as the guest that calls them is the audit's own.
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import urllib.parse
@@ -22,7 +23,9 @@ def read_any(path: str) -> str:
 
 
 def write_any(path: str, data: str) -> None:
-    """Write whatever file is named."""
+    """Write whatever file is named, as far as it is the audit's own."""
+    if "cellblock-audit-" not in os.path.dirname(os.path.abspath(path)):
+        raise PermissionError("the audit writes to nothing but what is its own")
     with open(path, "w") as file:
         file.write(data)
 
@@ -52,8 +55,6 @@ class _Settings:
     """Something of the host's that a template can climb from."""
 
     def __init__(self) -> None:
-        import os
-
         self.os = os
 
 

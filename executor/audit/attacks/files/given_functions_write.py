@@ -16,10 +16,12 @@ def offered():
             yield name, getattr(host, name)
 
 
+mark = "cellblock-audit-was-here"
 path = target["dir"] + "/written"
 for name, function in offered():
     for form in (path, "../" * 40 + path.lstrip("/")):
-        for arguments in ((form, "x"), (form, b"x"), (form,), ("x", form), ({form: "x"},)):
+        given = ((form, mark), (form, mark.encode()), (form,), (mark, form), ({form: mark},))
+        for arguments in given:
             try:
                 function(*arguments)
             except Exception:
