@@ -30,6 +30,7 @@ DEPTH_MAX: Final = 64
 _PATH_CHARS_MAX: Final = 4_096
 _NAME_BYTES_MAX: Final = 255
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_HANDLE: Final = _FOLDER | getattr(os, "O_PATH", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -195,9 +196,15 @@ def _walk(
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder however deep it is, in steps of one name; harmless if it is gone."""
+    """Remove a folder however deep it is, in steps of one name; harmless if it is gone.
+
+    Outside a jail, what a guest closed is opened again.
+
+    Raises:
+        OSError: something in it cannot be removed; the rest may be there, too.
+    """
     try:
-        at = os.open(path, _FOLDER)
+        at = _enter(path)
     except FileNotFoundError:
         return
     try:
@@ -219,8 +226,25 @@ def remove_tree(path: str) -> None:
 
 def _step(at: int, name: str) -> int:
     """Open a folder next to the open one, and close that."""
-    found = os.open(name, _FOLDER, dir_fd=at)
+    found = _enter(name, at)
     os.close(at)
+    return found
+
+
+def _enter(name: str, at: int | None = None) -> int:
+    """Open a folder of ours whose contents are to go, whatever its mode says."""
+    try:
+        found = os.open(name, _FOLDER, dir_fd=at)
+    except PermissionError:
+        handle = os.open(name, _HANDLE, dir_fd=at)
+        try:  # by its handle: the name could be that of a link by now
+            os.chmod(f"/proc/self/fd/{handle}", 0o700)  # which no jail lets pass
+        finally:
+            os.close(handle)
+        return os.open(name, _FOLDER, dir_fd=at)
+    if ~os.fstat(found).st_mode & 0o700:
+        with contextlib.suppress(PermissionError):
+            os.fchmod(found, 0o700)
     return found
 
 
