@@ -45,26 +45,28 @@ class CellFuture[T](concurrent.futures.Future[T]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._handle: RunHandle | None = None
+        #: Of its run, once it has one.
+        self.handle: RunHandle | None = None
 
     def attach(self, handle: RunHandle) -> None:
         """Note the run of the call, and cancel it where the call is cancelled. Once."""
-        self._handle = handle
+        self.handle = handle
         self.add_done_callback(lambda _: handle.cancel() if self.cancelled() else None)
 
     def running(self) -> bool:
         """Return whether the call was handed to the supervisor and has not ended."""
-        return self._handle is not None and not self.done()
+        return self.handle is not None and not self.done()
 
 
 class _Waiting:
     """One call from `submit` to its end."""
 
-    __slots__ = ("call", "future")
+    __slots__ = ("call", "future", "is_ending")
 
     def __init__(self, call: Call, future: CellFuture[Any]) -> None:
         self.call = call
         self.future = future
+        self.is_ending = False
 
 
 class CellExecutor(concurrent.futures.Executor):
@@ -247,10 +249,10 @@ class CellExecutor(concurrent.futures.Executor):
                 self._at_hand[number] = waiting
             try:
                 self._start(number, waiting)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is for whoever waits
-                if waiting.future.set_running_or_notify_cancel():
-                    waiting.future.set_exception(error)
-                self._forget(number)
+            except BaseException as error:  # whatever it is, it is for whoever waits
+                self._give_up(number, error)
+                if not isinstance(error, Exception):
+                    raise  # it interrupts the caller, too
 
     def _start(self, number: int, waiting: _Waiting) -> None:
         call, future = waiting.call, waiting.future
@@ -262,6 +264,25 @@ class CellExecutor(concurrent.futures.Executor):
         handle = self._supervisor.start(call.code, **cast("RunOptions", both))
         future.attach(handle)
         handle.add_waiter(lambda: self._threads.submit(lambda: self._end(number, handle)))
+
+    def _give_up(self, number: int, error: BaseException) -> None:
+        waiting = self._claim(number)
+        if waiting is None:
+            return  # it has ended all the same
+        if waiting.future.set_running_or_notify_cancel():
+            waiting.future.set_exception(error)
+        if (handle := waiting.future.handle) is not None:
+            handle.cancel()
+        self._forget(number)
+
+    def _claim(self, number: int) -> _Waiting | None:
+        """Return a call at hand to the first that is to end it."""
+        with self._lock:
+            waiting = self._at_hand.get(number)
+            if waiting is None or waiting.is_ending:
+                return None
+            waiting.is_ending = True
+            return waiting
 
     def _forget(self, number: int) -> None:
         with self._lock:
@@ -277,9 +298,11 @@ class CellExecutor(concurrent.futures.Executor):
 
     # --- a thread of ours ------------------------------------------------------------------------
     def _end(self, number: int, handle: RunHandle) -> None:
-        with self._lock:
-            future = self._at_hand[number].future
-            self._completing = threading.get_ident()
+        waiting = self._claim(number)
+        if waiting is None:
+            return  # given up meanwhile
+        future = waiting.future
+        self._completing = threading.get_ident()
         value: object = None
         problem: BaseException | None = None
         try:

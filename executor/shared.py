@@ -49,12 +49,13 @@ class SharedBuffer:
 
         self.name = name
         try:
-            self._mapping = mmap.mmap(fd, 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
+            mapping = mmap.mmap(fd, 0, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ)
         finally:
             os.close(fd)
-        self._view: memoryview | None = memoryview(self._mapping)
+        #: Holds the mapping, and nothing else does: it goes with the last view.
+        self._view: memoryview | None = memoryview(mapping)
         self._drop = weakref.finalize(self, drop, name)
-        _mappings[id(self._mapping)] = self
+        _mappings[id(mapping)] = self
 
     @property
     def view(self) -> memoryview:
@@ -76,8 +77,10 @@ class SharedBuffer:
     def close(self) -> None:
         """Hand it to no more runs and free it with the last one that has it. Idempotent."""
         if self._view is not None:
-            self._view = None  # the mapping goes with the last view of it
             self._drop()
+            # Before the mapping goes: its identity may soon be that of something else.
+            _mappings.pop(id(self._view.obj), None)
+            self._view = None
 
     def __enter__(self) -> Self:
         return self

@@ -7,6 +7,8 @@ Rule 1: names that come in are relative, without `..`; those that go out are fou
 Rule 2: only regular files go out. A link goes nowhere, whatever it points to.
 Rule 3: a walk opens names of one part, and holds a descriptor for each of a few levels. Deeper
         trees are over the limit. The removal copes with every depth.
+Rule 4: a native guest may make what nobody can open, and no jail allows to change that. It is not
+        measured; it does not go out; and its removal fails.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ DEPTH_MAX: Final = 64
 _PATH_CHARS_MAX: Final = 4_096
 _NAME_BYTES_MAX: Final = 255
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_HANDLE: Final = _FOLDER | getattr(os, "O_PATH", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
@@ -94,8 +97,14 @@ class Scratch:
             limit_bytes: most that may go out beyond what came in.
 
         Raises:
-            FilesOverLimit: they are more, larger or deeper than may go out.
+            FilesOverLimit: they are more, larger or deeper than may go out, or one cannot be read.
         """
+        try:
+            return self._taken(limit_bytes)
+        except OSError:  # see rule 4; or a thread of the guest's goes on in there
+            raise FilesOverLimit from None
+
+    def _taken(self, limit_bytes: int) -> dict[str, bytes]:
         found: dict[str, bytes] = {}
         left_bytes = limit_bytes + sum(mark.size_bytes for mark in self._given.values())
         seen = 0
@@ -124,7 +133,11 @@ class Scratch:
         return _walk(os.open(self.path, _FOLDER), "", 1)
 
     def close(self) -> None:
-        """Remove the folder and all in it. Idempotent; harmless if it is gone."""
+        """Remove the folder and all in it. Idempotent; harmless if it is gone.
+
+        Raises:
+            OSError: something in it cannot be removed; the rest may be there, too.
+        """
         if self._open:
             self._open = False
             remove_tree(self.path)
@@ -134,11 +147,13 @@ def sizes(path: str) -> dict[tuple[int, int], int] | None:
     """Return the size of each regular file of a tree, by what tells files apart.
 
     `None` if it has more entries or levels than are looked at. A guest may move what is walked:
-    what is gone when its turn comes is left out.
+    what is gone when its turn comes is left out, and so is a folder that cannot be opened.
     """
     found: dict[tuple[int, int], int] = {}
     try:
-        for seen, (_, folder, entry) in enumerate(_walk(os.open(path, _FOLDER), "", 1), 1):
+        for seen, (_, folder, entry) in enumerate(
+            _walk(os.open(path, _FOLDER), "", 1, is_lenient=True), 1
+        ):
             if seen > ENTRIES_MAX:
                 return None
             if entry.is_file(follow_symlinks=False):
@@ -152,11 +167,14 @@ def sizes(path: str) -> dict[tuple[int, int], int] | None:
     return found
 
 
-def _walk(folder: int, above: str, depth: int) -> Iterator[tuple[str, int, os.DirEntry[str]]]:
+def _walk(
+    folder: int, above: str, depth: int, *, is_lenient: bool = False
+) -> Iterator[tuple[str, int, os.DirEntry[str]]]:
     """Walk one open folder, and close it.
 
     Raises:
         FilesOverLimit: the tree is too deep.
+        OSError: a folder in it cannot be opened, and that is not to be left out.
     """
     try:
         if depth > DEPTH_MAX:
@@ -166,16 +184,27 @@ def _walk(folder: int, above: str, depth: int) -> Iterator[tuple[str, int, os.Di
                 name = above + entry.name
                 yield name, folder, entry
                 if entry.is_dir(follow_symlinks=False):
-                    below = os.open(entry.name, _FOLDER, dir_fd=folder)
-                    yield from _walk(below, name + "/", depth + 1)
+                    try:
+                        below = os.open(entry.name, _FOLDER, dir_fd=folder)
+                    except OSError:
+                        if is_lenient:
+                            continue
+                        raise
+                    yield from _walk(below, name + "/", depth + 1, is_lenient=is_lenient)
     finally:
         os.close(folder)
 
 
 def remove_tree(path: str) -> None:
-    """Remove a folder however deep it is, in steps of one name; harmless if it is gone."""
+    """Remove a folder however deep it is, in steps of one name; harmless if it is gone.
+
+    Outside a jail, what a guest closed is opened again.
+
+    Raises:
+        OSError: something in it cannot be removed; the rest may be there, too.
+    """
     try:
-        at = os.open(path, _FOLDER)
+        at = _enter(path)
     except FileNotFoundError:
         return
     try:
@@ -197,8 +226,25 @@ def remove_tree(path: str) -> None:
 
 def _step(at: int, name: str) -> int:
     """Open a folder next to the open one, and close that."""
-    found = os.open(name, _FOLDER, dir_fd=at)
+    found = _enter(name, at)
     os.close(at)
+    return found
+
+
+def _enter(name: str, at: int | None = None) -> int:
+    """Open a folder of ours whose contents are to go, whatever its mode says."""
+    try:
+        found = os.open(name, _FOLDER, dir_fd=at)
+    except PermissionError:
+        handle = os.open(name, _HANDLE, dir_fd=at)
+        try:  # by its handle: the name could be that of a link by now
+            os.chmod(f"/proc/self/fd/{handle}", 0o700)  # which no jail lets pass
+        finally:
+            os.close(handle)
+        return os.open(name, _FOLDER, dir_fd=at)
+    if ~os.fstat(found).st_mode & 0o700:
+        with contextlib.suppress(PermissionError):
+            os.fchmod(found, 0o700)
     return found
 
 

@@ -4,7 +4,8 @@ Rule 1: interpreters are destroyed one after another on a thread of their own: w
         be run at the end may take for ever, and keeps no run waiting.
 Rule 2: CPython 3.13 leaks memory with each interpreter. The cell reports what it holds, and is
         replaced when that has grown too far.
-Rule 3: after a thread was left behind, or an interpreter did not end, the cell is spent.
+Rule 3: after a thread was left behind, or files that cannot be removed, or an interpreter did not
+        end, the cell is spent.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ class InterpreterBackend:
         self._buried, self._ended = 0, 0
         #: What cannot be destroyed is kept: see `InterpreterSandbox`.
         self._undead: list[InterpreterSandbox] = []
+        self._left_files = False
         start_thread(self._bury_all)
 
     def fresh(self, order: Order | None = None) -> InterpreterSandbox:
@@ -107,12 +109,16 @@ class InterpreterBackend:
         """True once the cell must serve nothing more; see rule 3."""
         since = self._ending_since
         is_stuck = bool(since) and time.monotonic() - since > END_S
-        return is_stuck or bool(self._undead)
+        return is_stuck or self._left_files or bool(self._undead)
 
     @property
     def is_ending(self) -> bool:
         """True while closed sandboxes are still to be destroyed."""
         return self._ended < self._buried
+
+    def note_left_files(self) -> None:
+        """Note that files of a guest could not be removed."""
+        self._left_files = True
 
     def bury(self, sandbox: InterpreterSandbox) -> None:
         """Destroy a closed sandbox, after those before it."""

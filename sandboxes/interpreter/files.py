@@ -21,8 +21,5 @@ class SlotFiles(Files):
         """Return by how much files have grown in this run. Any thread."""
         return self.used_bytes()
 
-    def close(self) -> None:
-        """Remove the directory, which is no process's working directory. Idempotent."""
-        kept, self._scratch = self._scratch, None
-        if kept is not None:
-            kept.close()
+    def _leave(self) -> None:
+        """Do nothing: it is no process's working directory."""

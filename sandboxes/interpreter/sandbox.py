@@ -72,7 +72,12 @@ class InterpreterSandbox:
         self._wanted: Verdict | None = None
         self._is_closed = False
         self._interpreter = Interpreter()
-        self._ours, self._theirs = socket.socketpair()
+        try:
+            self._ours, self._theirs = socket.socketpair()
+        except OSError as error:  # guests of this cell have all the descriptors
+            self._interpreter.destroy()
+            words = f"an interpreter could not be made ready: {error.strerror}"
+            raise SandboxBroken(words) from None
         arguments = (
             self._theirs.fileno(), backend.code_address, backend.libraries, backend.modules
         )  # fmt: skip
@@ -81,7 +86,7 @@ class InterpreterSandbox:
             self._theirs.shutdown(socket.SHUT_RDWR)
         booted = line.receive(self._ours.fileno(), _MESSAGE_BYTES_MAX)
         if booted is None:
-            self._ours.close()
+            self.destroy()
             raise SandboxBroken(f"an interpreter could not be made ready: {printable(raised)}")
 
     def warm_up(self) -> None:
@@ -112,6 +117,8 @@ class InterpreterSandbox:
             return _refused("MountRefused", str(refused))
         except UnicodeDecodeError as error:
             return _refused("SyntaxError", f"the source is not UTF-8: {error.reason}")
+        except OSError as error:  # guests of this cell have all the descriptors
+            return _crashed(f"the run could not be prepared: {error.strerror}", Usage())
         with self._turn:
             wanted, self._wanted = self._wanted, None
         if wanted is not None:
@@ -299,7 +306,8 @@ class InterpreterSandbox:
         if not self._is_closed:
             self._is_closed = True
             self._backend.blocks.let_go(self._number)
-            self._files.close()
+            if not self._files.close():
+                self._backend.note_left_files()
             self._backend.bury(self)
 
     def destroy(self) -> bool:

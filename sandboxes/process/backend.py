@@ -1,7 +1,7 @@
 """The process backend of a cell: what all guests of one process share, and when it is used up.
 
-Rule: guests that come after a thread was left behind would share the process with it. So the cell
-      is spent then, and says so.
+Rule: guests that come after a thread was left behind, or files that cannot be removed, would share
+      the process with them. So the cell is spent then, and says so.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ class ProcessBackend:
         self._limits: ProcessLimits | None = None
         self._reserved = reserved_paths(setup.libraries, setup.spool_path)
         self._left_threads = False
+        self._left_files = False
 
     def fresh(self, order: Order | None = None) -> ProcessSandbox:
         """Return a sandbox for the next guest of this process.
@@ -72,6 +73,7 @@ class ProcessBackend:
             single_use=setup.single_use,
             spool_path=setup.spool_path,
             note_threads=self._note_threads,
+            note_left_files=self._note_left_files,
         )
 
     def fits_stock(self, run: Run) -> bool:
@@ -85,7 +87,10 @@ class ProcessBackend:
     @property
     def is_spent(self) -> bool:
         """True once the cell must serve nothing more."""
-        return self._left_threads
+        return self._left_threads or self._left_files
+
+    def _note_left_files(self) -> None:
+        self._left_files = True
 
     def _note_threads(self) -> bool:
         until = monotonic() + _ENDING_S

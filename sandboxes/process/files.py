@@ -115,12 +115,20 @@ class Files:
         """
         return {} if self._scratch is None else self._scratch.take(limit_bytes)
 
-    def close(self) -> None:
-        """Remove the directory. Idempotent."""
+    def close(self) -> bool:
+        """Remove the directory; return False if something of it is left. Idempotent."""
         kept, self._scratch = self._scratch, None
-        if kept is not None:
-            os.chdir("/")  # so that it is nobody's working directory
+        if kept is None:
+            return True
+        self._leave()
+        try:
             kept.close()
+        except OSError:  # the guest made what nobody can open
+            return False
+        return True
+
+    def _leave(self) -> None:
+        os.chdir("/")  # so that it is nobody's working directory
 
 
 __all__ = ["CROWDED_BYTES", "Files", "FilesOverLimit"]

@@ -50,6 +50,7 @@ class ProcessSandbox:
         single_use: bool,
         spool_path: str,
         note_threads: Callable[[], bool],
+        note_left_files: Callable[[], None],
     ) -> None:
         """Take what the cell's backend shares.
 
@@ -61,6 +62,7 @@ class ProcessSandbox:
             single_use: the process ends with its first run, or its session.
             spool_path: the folder of large inputs, or "".
             note_threads: notes, and returns, whether guests have left threads behind.
+            note_left_files: notes that files of a guest could not be removed.
         """
         self._stopper = stopper
         self._limits = limits
@@ -69,6 +71,7 @@ class ProcessSandbox:
         self._is_single_use = single_use
         self._spool_path = spool_path
         self._note_threads = note_threads
+        self._note_left_files = note_left_files
         self._talk = Talk()
         self._asking = _thread.allocate_lock()
         #: Guards the next two: an interrupt is asked for on another thread.
@@ -259,7 +262,8 @@ class ProcessSandbox:
         """Forget its globals and remove its directory. Idempotent."""
         if self._session:
             running.forget(self._session)
-        self._files.close()
+        if not self._files.close():
+            self._note_left_files()
 
 
 class _Nobody:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import functools
 import itertools
 import math
@@ -105,6 +106,32 @@ def test_a_function_that_every_guest_has_goes_by_reference(
             future.result(PATIENCE_S)
     else:
         assert future.result(PATIENCE_S) == result
+
+
+@dataclasses.dataclass
+class Interrupts:
+    """Interrupts whoever looks at it, as a key does that is pressed at that moment."""
+
+    number: int = 0
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "number":
+            raise KeyboardInterrupt
+        return super().__getattribute__(name)
+
+
+def test_a_call_whose_submission_was_interrupted_holds_up_nothing(small: Supervisor) -> None:
+    pool = CellExecutor(small)
+    trap = Interrupts.__new__(Interrupts)
+    for _ in range(small.in_flight + 1):
+        with pytest.raises(KeyboardInterrupt):
+            pool.submit(double, trap)  # type: ignore[call-overload]  # no number
+
+    assert pool.submit(double, 2).result(PATIENCE_S) == 4
+    closing = threading.Thread(target=pool.shutdown, daemon=True)
+    closing.start()
+    closing.join(PATIENCE_S)
+    assert not closing.is_alive()
 
 
 def test_what_the_guest_did_is_the_futures_exception(pool: CellExecutor, small: Supervisor) -> None:

@@ -46,6 +46,18 @@ def test_it_is_written_once_however_many_runs_have_it(spool: Spool, tmp_path: Pa
         assert files(tmp_path) == [name]
 
 
+def test_its_memory_is_free_once_it_is_closed_though_the_object_is_kept(
+    spool: Spool, tmp_path: Path
+) -> None:
+    shared = share(spool, DATA)
+    path = str(tmp_path / shared.name)
+    assert path in Path("/proc/self/maps").read_text()
+    shared.close()
+
+    assert path not in Path("/proc/self/maps").read_text()
+    assert files(tmp_path) == []
+
+
 def test_it_arrives_as_a_view_that_cannot_be_written_to(spool: Spool) -> None:
     with share(spool, DATA) as shared:
         encoded = encoded_inputs({"a": shared, "b": shared})

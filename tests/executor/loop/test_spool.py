@@ -39,6 +39,38 @@ def test_the_spool_of_a_dead_host_is_removed_by_the_next_and_a_living_one_is_kep
         remove_folder(str(second))
 
 
+def test_nothing_that_an_ordinary_guest_can_make_stays_in_the_hosts_memory(tmp_path: Path) -> None:
+    script = f"""
+import os
+from executor.loop.spool import remove_folder
+os.chdir({str(tmp_path)!r})
+os.chown(".", 65534, -1) if os.getuid() == 0 else None
+top = os.open(".", os.O_RDONLY)
+os.mkdir("a")  # so that all modules are loaded while they can be read
+open("a/x", "w").close()
+remove_folder("a")
+os.setresuid(65534, 65534, 65534) if os.getuid() == 0 else None
+os.makedirs("a/unreadable/below")
+open("a/unreadable/below/kept", "w").write("x")
+os.makedirs("a/full/empty")
+for name, mode in (("unreadable/below", 0o300), ("unreadable", 0), ("full", 0o500), ("", 0o300)):
+    os.chmod("a/" + name, mode)
+remove_folder("a")
+assert not os.path.exists("a")
+os.mkdir("a")
+os.chdir("a")
+for _ in range(3_000):
+    os.mkdir("d")
+    os.chdir("d")
+os.fchdir(top)
+remove_folder("a")
+assert not os.path.exists("a")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_removing_a_folder_twice_is_harmless(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "b").write_text("x")
