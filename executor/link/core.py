@@ -196,8 +196,8 @@ class LinkCore:
                     self._pull_at = now + PULL_AGAIN_S
             case Heard(subject, data):
                 self._leases.hear(subject, data, now, takes=self.state == "active")
-            case NobodyListens(lease):
-                self._leases.unheard(lease, now)
+            case NobodyListens(lease, tenant):
+                self._leases.unheard(lease, tenant, now)
             case LoopUp():
                 self._is_loop_up, self._pulse = True, None
                 self._pulse_at = now
@@ -267,7 +267,8 @@ class LinkCore:
             self._mind_loop(now)
             self._mind_connection(now)
             if self._is_connected:
-                self._leases.advance(now, renews=not self._was_silent)
+                is_full = self._pulse is not None and self._pulse.is_full
+                self._leases.advance(now, renews=not self._was_silent, is_full=is_full)
                 self._mind_queue(now)
                 if now >= self._beat_at:
                     self._beat(now)

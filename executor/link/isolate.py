@@ -340,7 +340,9 @@ class LinkIsolate:
     async def _on_gone(self, message: Message) -> None:
         number = gone_number(message.subject)
         if number is not None and (message.headers or {}).get("Status") == "503":
-            self._step(NobodyListens(number))
+            with contextlib.suppress(ValueError):  # a caller of none of our tenants
+                tenant = self._subjects.tenant_in(message.subject)
+                self._step(NobodyListens(number, tenant))
 
 
 def _delivery(ack: str) -> int:
