@@ -836,3 +836,12 @@ def test_it_says_each_second_how_it_is_and_no_more_once_it_has_left(world: World
 
     assert len(world.presence) == count
     assert TENANT not in repr(world.presence)
+
+
+def test_the_list_of_machines_shows_a_new_state_at_once(world: World) -> None:
+    assert world.presence[-1].state == "active"
+    world.pulse(is_full=True)
+    assert world.presence[-1].state == "paused"
+    shown = len(world.presence)
+    world.pulse(is_full=True)
+    assert len(world.presence) == shown
