@@ -46,6 +46,11 @@ def test_a_connection_is_lost_when_any_loop_of_the_library_has_ended(
     with_connection(server.url, use)
 
 
+async def flush_for_ever(connection: Connection) -> None:
+    while True:  # a server stops a moment after it was told to
+        await connection.flush(0.1)
+
+
 def test_a_connection_on_which_something_failed_has_said_that_it_is_lost(
     server: NatsServer,
 ) -> None:
@@ -53,7 +58,7 @@ def test_a_connection_on_which_something_failed_has_said_that_it_is_lost(
         server.freeze()
         try:
             with pytest.raises(ConnectionLost):
-                await connection.flush(0.1)
+                await asyncio.wait_for(flush_for_ever(connection), PATIENCE_S)
             assert connection.lost.done()
         finally:
             server.thaw()
