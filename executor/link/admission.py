@@ -20,7 +20,7 @@ from protocol.limits import MEMORY_BYTES_MIN
 from protocol.links import LEASE_MIN, RUN_BODY_BYTES_MAX, Request
 from protocol.messages import Run, RunLimits, Submit
 from protocol.reading import read, write
-from protocol.structs import fields_of, frozen
+from protocol.structs import field, fields_of, frozen
 
 type Refusal = Literal["limits", "unsupported", "invalid"]
 
@@ -40,7 +40,7 @@ class Serving:
     ceilings: RunLimits
     pools: tuple[int, ...]
     functions: tuple[str, ...]
-    session_key: str
+    session_key: str = field(repr=False)
 
 
 class Refused(Exception):

@@ -4,7 +4,7 @@ Rule 1: a connection that is lost is never mended: whoever holds it makes anothe
         read anew. So nothing is sent twice, or late, by a buffer that nobody sees.
 Rule 2: what a server or a peer wrote is clipped and escaped before it is in an error.
 Rule 3: a connection says that it is lost once, by `lost`; whatever is tried on it then raises
-        `ConnectionLost`.
+        `ConnectionLost`, and what raises `ConnectionLost` has said that it is lost.
 """
 
 from __future__ import annotations
@@ -64,9 +64,15 @@ class Connection:
         self._watch()
 
     def _watch(self) -> None:
-        """Look whether it still stands: the library tells nobody if its own farewell fails."""
+        """Look whether it still stands: the library tells nobody if its own farewell fails.
+
+        Nor does it if what reads, writes or pings has ended by an error that it passes over.
+        """
         if not self.lost.done():
-            if self.client.is_closed or not self.client.is_connected:
+            names = ("_reading_task", "_flusher_task", "_ping_interval_task")
+            tasks: list[asyncio.Task[Any] | None] = [getattr(self.client, n, None) for n in names]
+            has_died = any(task is not None and task.done() for task in tasks)
+            if has_died or self.client.is_closed or not self.client.is_connected:
                 self.lost.set_result("the connection ended")
             else:
                 self.lost.get_loop().call_later(WATCH_S, self._watch)
@@ -91,7 +97,7 @@ class Connection:
         """
         if self.is_lost:
             raise ConnectionLost
-        with _lost_or_not():
+        with self._lost_or_not():
             await self.client.publish(subject, data, reply=reply, headers=headers)
 
     async def store(
@@ -110,7 +116,7 @@ class Connection:
         if self.is_lost:
             raise ConnectionLost
         try:
-            with _lost_or_not(passes=TimeoutError):
+            with self._lost_or_not(passes=TimeoutError):
                 await self._unless_lost(
                     self.client.jetstream().publish(
                         subject, data, timeout=timeout_s, headers=headers
@@ -153,7 +159,7 @@ class Connection:
         Raises:
             ConnectionLost: there is no connection any more.
         """
-        with _lost_or_not():
+        with self._lost_or_not():
             subscription = await self.client.subscribe(
                 subject,
                 cb=handler,
@@ -168,7 +174,7 @@ class Connection:
         Raises:
             ConnectionLost: it has not, in time.
         """
-        with _lost_or_not():
+        with self._lost_or_not():
             await self.client.flush(timeout=timeout_s)  # type: ignore[arg-type]  # floats work
 
     async def close(self) -> None:
@@ -183,24 +189,25 @@ class Connection:
             if reader is not None:
                 reader.cancel()
 
+    @contextlib.contextmanager
+    def _lost_or_not(self, passes: type[Exception] | tuple[()] = ()) -> Iterator[None]:
+        import nats.errors
 
-@contextlib.contextmanager
-def _lost_or_not(passes: type[Exception] | tuple[()] = ()) -> Iterator[None]:
-    import nats.errors
-
-    try:
-        yield
-    except passes:
-        raise
-    except (
-        nats.errors.ConnectionClosedError,
-        nats.errors.ConnectionDrainingError,
-        nats.errors.OutboundBufferLimitError,
-        TimeoutError,
-        OSError,
-        AttributeError,  # of a transport that is gone
-    ) as error:
-        raise ConnectionLost from error
+        try:
+            yield
+        except passes:
+            raise
+        except (
+            nats.errors.ConnectionClosedError,
+            nats.errors.ConnectionDrainingError,
+            nats.errors.OutboundBufferLimitError,
+            TimeoutError,
+            OSError,
+            AttributeError,  # of a transport that is gone
+        ) as error:
+            if not self.lost.done():
+                self.lost.set_result(printable(str(error)) or "the connection ended")
+            raise ConnectionLost from error
 
 
 async def connect(

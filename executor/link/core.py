@@ -112,6 +112,8 @@ class LinkCore:
         self._has_left = self._is_closed = False
         self._beat_at = self._report_at = now
         self._reported: tuple[str, str] | None = None
+        #: What the list of machines says.
+        self._shown: State = "connecting"
 
     # --- the face --------------------------------------------------------------------------------
     def handle(self, event: Event, now: float) -> list[Action]:
@@ -162,8 +164,10 @@ class LinkCore:
     def _pause_cause(self) -> str:
         if not self._is_loop_up:
             return "there is no supervisor loop"
-        if self._was_silent or self._pulse is None:
+        if self._was_silent:
             return "the supervisor loop is silent"
+        if self._pulse is None:
+            return "the supervisor loop has not spoken yet"
         if self._pulse.is_full:
             return f"{self._pulse.held_bytes} B wait for submitters who do not take them"
         return ""
@@ -196,8 +200,8 @@ class LinkCore:
                     self._pull_at = now + PULL_AGAIN_S
             case Heard(subject, data):
                 self._leases.hear(subject, data, now, takes=self.state == "active")
-            case NobodyListens(lease):
-                self._leases.unheard(lease, now)
+            case NobodyListens(lease, tenant):
+                self._leases.unheard(lease, tenant, now)
             case LoopUp():
                 self._is_loop_up, self._pulse = True, None
                 self._pulse_at = now
@@ -267,9 +271,10 @@ class LinkCore:
             self._mind_loop(now)
             self._mind_connection(now)
             if self._is_connected:
-                self._leases.advance(now, renews=not self._was_silent)
+                is_full = self._pulse is not None and self._pulse.is_full
+                self._leases.advance(now, renews=not self._was_silent, is_full=is_full)
                 self._mind_queue(now)
-                if now >= self._beat_at:
+                if now >= self._beat_at or self.state != self._shown:
                     self._beat(now)
             elif now >= self._beat_at:
                 self._beat_at = now + BEAT_S
@@ -323,7 +328,7 @@ class LinkCore:
                 return
 
     def _beat(self, now: float) -> None:
-        self._beat_at = now + BEAT_S
+        self._beat_at, self._shown = now + BEAT_S, self.state
         if not self._was_silent:
             self._leases.beat()
         subject, data = presence.entry(self._settings, self.details(now))

@@ -54,9 +54,13 @@ class Heard(NamedTuple):
 
 
 class NobodyListens(NamedTuple):
-    """The server says that no submitter took what was said about a lease."""
+    """The server says that no submitter took what was said about a lease.
+
+    It says so on a subject of the lease's tenant, where that tenant's callers may speak, too.
+    """
 
     lease: int
+    tenant: str
 
 
 class LoopUp(NamedTuple):

@@ -13,7 +13,7 @@ from executor.link.admission import Refused, admit
 from executor.link.events import Delivered
 from executor.link.outgoing import Outgoing
 from executor.link.parts import Fetch, Lease, Owner, Phase
-from executor.link.settings import BACK_S, CLAIM_EVERY_S, FETCH_BYTES_MAX
+from executor.link.settings import BACK_S, CLAIM_EVERY_S, FETCH_BYTES_MAX, RESULTS_MAX
 from executor.link.table import Refusal, Table, frame_of
 from executor.link.wire import is_token
 from protocol.errors import ProtocolError, RemoteProtocolError
@@ -62,10 +62,10 @@ class Intake:
         if known is not None:  # it was silent for too long, or was published twice
             known.ack, known.delivery = event.ack, event.delivery
             known.renew_at = now
-        elif takes and self._has_room(request) and len(table.leases) < LEASES_MAX:
+        elif takes and self._has_room(tenant, request):
             self._open(owner, event.ack, event.delivery, request, buffers, now)
-        else:
-            table.put_back(event.ack, 0.0 if takes else BACK_S[0])
+        else:  # not at once: the queue would give it to this machine again, and again
+            table.put_back(event.ack, BACK_S[0])
 
     def take_direct(
         self,
@@ -90,13 +90,18 @@ class Intake:
         if known is not None:
             if known.phase is Phase.CLAIMING:
                 self.ask(known, now)
-        elif takes and self._has_room(request) and table.at_hand < table.settings.slots:
+        elif takes and self._has_room(tenant, request) and table.at_hand < table.settings.slots:
             self._open(owner, "", 1, request, buffers, now)
         else:
             table.tell_handed_back(owner, table.new_number(), "its machine takes no runs now")
 
-    def _has_room(self, request: Request) -> bool:
-        return self._table.fetching_bytes + request.total_bytes <= FETCH_BYTES_MAX
+    def _has_room(self, tenant: str, request: Request) -> bool:
+        table = self._table
+        return (
+            table.parts_bytes + request.total_bytes <= FETCH_BYTES_MAX
+            and len(table.leases) < LEASES_MAX
+            and table.results_of(tenant) < RESULTS_MAX
+        )
 
     def _open(
         self,
@@ -110,6 +115,7 @@ class Intake:
         table = self._table
         lease = Lease(table.new_number(), owner, ack, delivery, Phase.CLAIMING, Outgoing())
         lease.request, lease.buffers = request, buffers
+        lease.parts_bytes = request.total_bytes
         lease.renew_at = now + table.settings.lease_s / 4 if ack else None
         table.add(lease)
         refusal: Refusal = ""
@@ -126,7 +132,8 @@ class Intake:
         """Ask the submitter, or tell it no, until it answers or the time for that is over."""
         table = self._table
         table.counts["runs_refused"] += bool(refusal)
-        table.drop_fetch(lease)
+        if refusal:
+            table.drop_fetch(lease)
         lease.phase = Phase.CLAIMING
         machine, delivery = table.settings.machine, max(1, lease.delivery)
         text = detail[:DETAIL_CHARS_MAX]
@@ -151,7 +158,6 @@ class Intake:
             lease.phase = Phase.FETCHING
             lease.fetch = Fetch([None] * request.parts, request.parts, request.total_bytes)
             lease.answer_by = now + self._table.answer_s
-            self._table.fetching_bytes += request.total_bytes
         else:
             self._submit(lease, now)
 
@@ -196,7 +202,7 @@ class Intake:
         except ProtocolError as error:
             self._claim(lease, "invalid", str(error), now)
             return
-        self._table.drop_fetch(lease)
+        lease.fetch = None
         lease.request = request.__replace__(submitter=lease.owner.submitter)
         lease.buffers = buffers
         self._submit(lease, now)
@@ -228,6 +234,7 @@ class Intake:
             self._claim(lease, refused.refusal, refused.detail, now)
             return
         lease.phase = Phase.HELD
+        self._table.drop_fetch(lease)
         lease.request, lease.buffers, lease.claim = None, [], None
         lease.claim_at = lease.answer_by = None
         self._table.counts["runs_begun"] += 1

@@ -20,7 +20,6 @@ import logging
 import socket
 import sys
 import time
-from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, assert_never
 
@@ -52,6 +51,7 @@ from executor.link.events import (
 )
 from executor.link.explaining import ConnectError
 from executor.link.options import LinkOptions
+from executor.link.outbox import Outbox
 from executor.link.pipe import Pipe
 from executor.link.provision import prepare
 from executor.link.wire import CONSUMER, Subjects, gone_number, stream_name
@@ -102,8 +102,7 @@ class LinkIsolate:
         )
         self._connection: Connection | None = None
         self._loop_pipe: Pipe | None = None
-        self._urgent: deque[Publish] = deque()
-        self._others: deque[Publish] = deque()
+        self._outbox = Outbox()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._failure: Exception | None = None
@@ -148,6 +147,7 @@ class LinkIsolate:
             raise
 
     def _obey(self, event: Event) -> None:
+        self._outbox.begin_step()
         for action in self._core.handle(event, time.monotonic()):
             self._carry_out(action)
         if self._timer is not None:
@@ -196,7 +196,7 @@ class LinkIsolate:
         match action:
             case Publish():
                 if self._connection is not None:
-                    (self._urgent if action.urgent else self._others).append(action)
+                    self._outbox.put(action)
                     self._to_send.set()
             case TellLoop(frame):
                 if self._loop_pipe is not None:
@@ -268,8 +268,7 @@ class LinkIsolate:
                 await connection.close()
             raise
         self._connection = connection
-        self._urgent.clear()
-        self._others.clear()
+        self._outbox.clear()
         self._begin("write", self._write(connection))
         connection.lost.add_done_callback(lambda lost: self._on_lost(connection, lost.result()))
         self._step(Connected(connection.max_payload_bytes))
@@ -281,19 +280,19 @@ class LinkIsolate:
         if self._connection is connection:
             self._connection = None
             self._to_send.set()  # its writer is to end
+            self._begin("close", connection.close())
             self._step(Disconnected(printable(cause)))
 
     async def _write(self, connection: Connection) -> None:
         with contextlib.suppress(ConnectionLost):
             while self._connection is connection:
-                waiting = self._urgent or self._others
-                if not waiting:
+                if not self._outbox:
                     self._sent.set()
                     self._to_send.clear()
                     await self._to_send.wait()
                     self._sent.clear()
                     continue
-                item = waiting.popleft()
+                item = self._outbox.pop()
                 headers = dict(item.headers) or None
                 await connection.publish(item.subject, item.data, item.reply, headers)
 
@@ -303,7 +302,7 @@ class LinkIsolate:
             return
         with contextlib.suppress(TimeoutError, ConnectionLost):
             async with asyncio.timeout(LEAVE_S):
-                if self._urgent or self._others:
+                if self._outbox:
                     self._sent.clear()
                     await self._sent.wait()
                 await connection.flush(LEAVE_S)
@@ -332,7 +331,6 @@ class LinkIsolate:
         if connection is not None and not connection.lost.done():
             why = "JetStream does not answer" if status == "503" else "the queue was deleted"
             connection.lost.set_result(why)
-            self._begin("close", connection.close())
 
     async def _on_submitter(self, message: Message) -> None:
         self._step(Heard(message.subject, message.data))
@@ -340,7 +338,9 @@ class LinkIsolate:
     async def _on_gone(self, message: Message) -> None:
         number = gone_number(message.subject)
         if number is not None and (message.headers or {}).get("Status") == "503":
-            self._step(NobodyListens(number))
+            with contextlib.suppress(ValueError):  # a caller of none of our tenants
+                tenant = self._subjects.tenant_in(message.subject)
+                self._step(NobodyListens(number, tenant))
 
 
 def _delivery(ack: str) -> int:

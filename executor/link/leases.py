@@ -17,7 +17,7 @@ from executor.link.events import Action, Delivered
 from executor.link.intake import Intake
 from executor.link.outgoing import Outgoing
 from executor.link.parts import Lease, Phase, lease_from_note
-from executor.link.settings import UNHEARD_S, Settings
+from executor.link.settings import UNHEARD_FULL_S, UNHEARD_S, Settings
 from executor.link.table import Table, frame_of
 from protocol.errors import ProtocolError, RemoteProtocolError
 from protocol.frames import Frame
@@ -62,6 +62,8 @@ class Leases:
         self._intake = Intake(self._table)
         #: Those that the loop said are alive, when it last spoke.
         self.living: frozenset[int] = frozenset()
+        #: How long an ending waits for a submitter that listens and acknowledges nothing.
+        self._patience_s = UNHEARD_S
 
     @property
     def at_hand(self) -> int:
@@ -82,7 +84,11 @@ class Leases:
         """Return when `advance` has something to do."""
         times = [lease.due_at() for lease in self._table.leases.values()]
         times += [since + UNHEARD_S for since in self._table.unheard.values()]
+        times += [self._quiet_until(lease) for lease in self._table.leases.values()]
         return min((at for at in times if at is not None), default=None)
+
+    def _quiet_until(self, lease: Lease) -> float | None:
+        return None if lease.quiet_since is None else lease.quiet_since + self._patience_s
 
     # --- from the queue and from submitters ------------------------------------------------------
     def deliver(self, event: Delivered, now: float, *, takes: bool) -> None:
@@ -135,6 +141,8 @@ class Leases:
     def _acknowledged(self, lease: Lease, seq: int, now: float) -> None:
         if not lease.out.acknowledged(seq, now):
             return
+        if lease.phase is Phase.ENDED:
+            lease.quiet_since = now
         body = write(Release(seq))
         self._table.tell_loop(frame_of(LINK_KINDS[Release], lease.number, body))
         if lease.phase is Phase.ENDED and lease.out.is_empty:
@@ -184,6 +192,7 @@ class Leases:
         lease.is_placed = lease.is_placed or frame.kind == _PLACED
         if frame.kind in _ENDINGS:
             lease.phase = Phase.ENDED
+            lease.quiet_since = now
         self._table.send(lease, now)
 
     def loop_lost(self) -> None:
@@ -201,6 +210,8 @@ class Leases:
             lease.out.start_over()
             if lease.renew_at is not None:
                 lease.renew_at = now
+            if lease.quiet_since is not None:
+                lease.quiet_since = now
             if lease.claim is not None and lease.phase is not Phase.HELD:
                 lease.claim_at = now
                 lease.answer_by = now + self._table.answer_s
@@ -210,10 +221,10 @@ class Leases:
         """Note that nothing can be said for now."""
         self._table.part_bytes = 0
 
-    def unheard(self, number: int, now: float) -> None:
+    def unheard(self, number: int, tenant: str, now: float) -> None:
         """Note that nobody listens to what is said of a lease."""
         lease = self._table.leases.get(number)
-        if lease is None:
+        if lease is None or lease.owner.tenant != tenant:
             return
         if lease.phase is Phase.CLAIMING:
             self._table.put_back_unheard(lease)
@@ -221,15 +232,22 @@ class Leases:
             self._table.unheard.setdefault(lease.owner[:2], now)
 
     # --- time ------------------------------------------------------------------------------------
-    def advance(self, now: float, *, renews: bool) -> None:
+    def advance(self, now: float, *, renews: bool, is_full: bool = False) -> None:
         """Do what is due, while connected.
 
         Args:
             now: monotonic seconds.
             renews: the loop has spoken lately.
+            is_full: the loop takes no more before submitters take what waits for them.
         """
         table = self._table
+        self._patience_s = UNHEARD_FULL_S if is_full else UNHEARD_S
         for lease in table.all():
+            quiet_until = self._quiet_until(lease)
+            if quiet_until is not None and quiet_until <= now:
+                table.publish(lease.ack, b"+TERM")
+                table.forget(lease)
+                continue
             if lease.answer_by is not None and lease.answer_by <= now:
                 table.put_back_unheard(lease)
                 continue

@@ -58,6 +58,8 @@ class Lease:
     request: Request | None = None
     buffers: list[memoryview] = field(default_factory=list)
     fetch: Fetch | None = None
+    #: Kept free for a request in parts, from its offer until the loop has it.
+    parts_bytes: int = 0
     #: How long it may wait for a cell, as its submitter granted it.
     queue_ms: int = 0
     #: What its submitter was asked, or told; said again at `claim_at`, and given up at `answer_by`.
@@ -66,8 +68,8 @@ class Lease:
     answer_by: float | None = None
     #: When the queue is told again that it is alive here; None where the queue has no part in it.
     renew_at: float | None = None
-    #: Since when nobody listens to what is said of it; None if somebody may.
-    unheard_since: float | None = None
+    #: Since when its ending waits, and its submitter has acknowledged nothing; None before it.
+    quiet_since: float | None = None
     is_placed: bool = False
 
     def note(self) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from executor.link.admission import Serving
 from executor.link.wire import PREFIX, QUEUE
+from protocol.links import LEASES_MAX
 from protocol.structs import frozen
 
 #: A submitter answers a claim within a round trip; one that does not is asked again, and then its
@@ -13,6 +14,10 @@ CLAIM_EVERY_S = 1.0
 BACK_S = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 #: Results whose submitter does not listen are kept for this long, and its runs go on for as long.
 UNHEARD_S = 120.0
+#: So long alone, where results that nobody takes keep a machine from taking runs.
+UNHEARD_FULL_S = 20.0
+#: Results of one tenant that may wait before its next runs are left to other machines.
+RESULTS_MAX = LEASES_MAX // 4
 #: A run that was delivered this often to machines, and whose submitter never listens, is dropped.
 UNHEARD_DELIVERIES_MAX = 8
 BEAT_S = 1.0
@@ -26,7 +31,7 @@ STEADY_S = 5.0
 #: Attempts to connect: the first at once, then from 0.1 s up to this, with jitter.
 RETRY_MAX_S = 10.0
 REPORT_S = 1.0
-#: Parts of requests that are waited for, of all leases together.
+#: Requests in parts that are on their way here, or were offered, of all leases together.
 FETCH_BYTES_MAX = 128 << 20
 PAYLOAD_BYTES_MIN = 64 << 10
 

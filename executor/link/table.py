@@ -44,7 +44,8 @@ class Table:
         self._next = LEASE_MIN
         #: Data that one message carries; 0 while there is no connection.
         self.part_bytes = 0
-        self.fetching_bytes = 0
+        #: What the requests in parts of all leases may come to take here.
+        self.parts_bytes = 0
         #: Since when nobody listens, by tenant and submitter.
         self.unheard: dict[tuple[str, str], float] = {}
         #: A submitter that does not answer a claim for so long is taken for gone.
@@ -71,6 +72,7 @@ class Table:
     def add(self, lease: Lease) -> None:
         """Put a new lease in."""
         self.leases[lease.number] = self.by_owner[lease.owner] = lease
+        self.parts_bytes += lease.parts_bytes
 
     def all(self) -> list[Lease]:
         """Return every lease; the table may change while the caller goes through them."""
@@ -81,6 +83,11 @@ class Table:
         """How many have not ended."""
         return sum(lease.phase is not Phase.ENDED for lease in self.leases.values())
 
+    def results_of(self, tenant: str) -> int:
+        """Return how many runs of a tenant have ended without its submitters' knowledge."""
+        leases = self.leases.values()
+        return sum(a.phase is Phase.ENDED and a.owner.tenant == tenant for a in leases)
+
     # --- ways out --------------------------------------------------------------------------------
     def drop(self, lease: Lease) -> None:
         """Take a lease out."""
@@ -90,10 +97,9 @@ class Table:
             del self.by_owner[lease.owner]
 
     def drop_fetch(self, lease: Lease) -> None:
-        """Let go of the parts of its request."""
-        if lease.fetch is not None:
-            self.fetching_bytes -= lease.fetch.total_bytes
-            lease.fetch = None
+        """Let go of the parts of its request, and of the room for them."""
+        self.parts_bytes -= lease.parts_bytes
+        lease.parts_bytes, lease.fetch = 0, None
 
     def forget(self, lease: Lease) -> None:
         """Take a lease out of which nobody wants anything any more."""

@@ -17,7 +17,7 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from executor.link.access import Access
@@ -35,6 +35,8 @@ RETRY_S, RETRY_MAX_S = 0.1, 10.0
 #: Requests on their way to the server at once.
 STORES_MAX = 256
 STORE_TIMEOUT_S = 5.0
+#: While so much waits to be sent, no request in parts is begun: each may be 64 MiB.
+WAITING_BYTES_MAX = 8 << 20
 #: A stream that is not there yet is waited for: its first machine may be starting.
 NO_STREAM_WAIT_S, NO_STREAM_RETRY_S = 10.0, 0.25
 #: What a server takes in one message unless it says otherwise.
@@ -85,6 +87,7 @@ class Hub:
         self._tenants: set[str] = set()
         self._subscribed: set[str] = set()
         self._outbox: deque[tuple[str, bytes, str]] = deque()
+        self._waiting_bytes = 0
         self._has_words = asyncio.Event()
         self._is_said = asyncio.Event()
         self._is_said.set()
@@ -142,8 +145,20 @@ class Hub:
             ours = self._subjects.submitter(self._options.submitter, tenant)
             reply = gone(ours, run_id)
         self._outbox.append((subject, data, reply))
+        self._waiting_bytes += len(data)
         self._is_said.clear()
         self._has_words.set()
+
+    def say_all(self, subject: str, messages: Callable[[], Sequence[bytes]]) -> None:
+        """Send messages in their order, unless much waits to be sent: they are asked for again.
+
+        Args:
+            subject: where to.
+            messages: returns them; not called if they are not sent.
+        """
+        if self._connection is not None and self._waiting_bytes < WAITING_BYTES_MAX:
+            for data in messages():
+                self.say(subject, data)
 
     def store(
         self,
@@ -176,12 +191,17 @@ class Hub:
             self._has_words.clear()
             while self._outbox:
                 subject, data, reply = self._outbox.popleft()
+                self._waiting_bytes -= len(data)
                 if self._connection is None:
-                    self._outbox.clear()
+                    self._forget_words()
                     break
                 with contextlib.suppress(ConnectionLost):
                     await self._connection.publish(subject, data, reply)
             self._is_said.set()
+
+    def _forget_words(self) -> None:
+        self._outbox.clear()
+        self._waiting_bytes = 0
 
     async def _store(
         self,
@@ -280,7 +300,7 @@ class Hub:
         finally:
             self._is_connected.clear()
             self._connection = None
-            self._outbox.clear()
+            self._forget_words()
             self._changed()
             closing = asyncio.create_task(connection.close())
             self._closing.add(closing)  # the next connection does not wait for its farewell

@@ -285,8 +285,9 @@ class Shell:
         if outbound.is_in_parts(self._hub.max_payload_bytes):
             subject = self._subjects.machine(machine, outbound.new.tenant)
             with contextlib.suppress(OSError):  # as above
-                for part in outbound.parts(lease, self._hub.max_payload_bytes):
-                    self._hub.say(subject, part)
+                self._hub.say_all(
+                    subject, lambda: outbound.parts(lease, self._hub.max_payload_bytes)
+                )
 
     def _enqueue(self, run_id: int, attempt: int) -> None:
         outbound = self._outbound[run_id]

@@ -135,6 +135,7 @@ class Fleet:
         *,
         seed: int,
         every_s: float = 1.5,
+        at_least: int = 0,
         tell: Callable[[int], object] = lambda ended: None,
     ) -> Result:
         """Submit so many runs while the world is harmed, and return what became of them.
@@ -143,11 +144,15 @@ class Fleet:
             count: of runs.
             seed: of what is done to whom, and in which order.
             every_s: how often something is done.
+            at_least: how often it is done before the last runs are submitted.
             tell: called now and then with how many have ended.
         """
         result = Result()
         is_over = threading.Event()
-        harm = threading.Thread(target=self._harm, args=(seed, every_s, is_over, result.faults))
+        harmed = threading.Semaphore(0)
+        harm = threading.Thread(
+            target=self._harm, args=(seed, every_s, is_over, harmed, result.faults)
+        )
         self.supervisor.run("0")  # all of it works before any of it is harmed
         harm.start()
         room = threading.Semaphore(IN_FLIGHT)
@@ -161,6 +166,8 @@ class Fleet:
 
         try:
             for number in range(count):
+                if number * at_least // count > (number - 1) * at_least // count >= 0:
+                    assert harmed.acquire(timeout=PATIENCE_S), "nothing is harmed any more"
                 assert room.acquire(timeout=PATIENCE_S), "no run ends any more"
                 handle = self.supervisor.start(_CODE, inputs={"n": number}, limits={"wall_s": 20})
                 handle.add_waiter(lambda number=number: ended(number))  # type: ignore[misc]  # bound
@@ -176,7 +183,12 @@ class Fleet:
         return result
 
     def _harm(
-        self, seed: int, every_s: float, is_over: threading.Event, faults: Counter[str]
+        self,
+        seed: int,
+        every_s: float,
+        is_over: threading.Event,
+        harmed: threading.Semaphore,
+        faults: Counter[str],
     ) -> None:
         chance = random.Random(seed)
         # Each kind once, in any order, and then any of them.
@@ -187,6 +199,7 @@ class Fleet:
                 waiting = chance.sample(kinds, len(kinds))
             kind = waiting.pop()
             faults[kind] += 1
+            harmed.release()
             machine = chance.choice(self.machines)
             if kind == "kill":
                 machine.kill()

@@ -281,7 +281,7 @@ class World:
         self.say(Ack(lease, seq))
 
     def nobody_listens(self, lease: int) -> None:
-        self.feed(NobodyListens(lease))
+        self.feed(NobodyListens(lease, TENANT))
 
     def adopt(self, note: Frame, released: int) -> None:
         """Let the loop tell a new link of a lease of the last one."""

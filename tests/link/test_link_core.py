@@ -10,6 +10,7 @@ import pytest
 from executor.checks import run_limits
 from executor.link.events import (
     Connect,
+    Delivered,
     Disconnect,
     Exit,
     NobodyListens,
@@ -17,7 +18,14 @@ from executor.link.events import (
     Report,
     TellLoop,
 )
-from executor.link.settings import BACK_S, PULSE_FRESH_S, UNHEARD_S
+from executor.link.settings import (
+    BACK_S,
+    FETCH_BYTES_MAX,
+    PULSE_FRESH_S,
+    RESULTS_MAX,
+    UNHEARD_FULL_S,
+    UNHEARD_S,
+)
 from protocol.fields import INTEGER_MAX
 from protocol.limits import Limits
 from protocol.links import (
@@ -50,6 +58,7 @@ from protocol.reading import write
 from tests.link.link_world import (
     LEASE_S,
     SLOTS,
+    SUBJECTS,
     SUBMITTER,
     TENANT,
     World,
@@ -199,12 +208,12 @@ def test_a_run_whose_submitter_is_gone_goes_back_at_once_and_later_each_time(wor
     waits = []
     for delivery in range(1, 8):
         ack = world.deliver(request(1), delivery=delivery)
-        world.feed(NobodyListens(world.claims[-1][1].lease))
+        world.feed(NobodyListens(world.claims[-1][1].lease, TENANT))
         waits.append(nak_delay_s(world.said_of(ack)[-1]))
     assert waits == [*BACK_S, BACK_S[-1]]
 
     ack = world.deliver(request(1), delivery=8)
-    world.feed(NobodyListens(world.claims[-1][1].lease))
+    world.feed(NobodyListens(world.claims[-1][1].lease, TENANT))
     assert world.said_of(ack) == [b"+TERM"]
 
 
@@ -363,7 +372,7 @@ def test_results_are_kept_for_a_submitter_that_does_not_listen_and_not_for_ever(
     lease = world.claims[-1][1].lease
     world.grant(lease)
     world.end(lease)
-    world.feed(NobodyListens(lease))
+    world.feed(NobodyListens(lease, TENANT))
     world.pass_time(UNHEARD_S - 1)
     assert not world.told_loop(Forget)
     assert world.said_of(ack)[-1] == b"+WPI"
@@ -377,12 +386,77 @@ def test_results_are_kept_for_a_submitter_that_does_not_listen_and_not_for_ever(
 def test_a_submitter_that_listens_again_keeps_its_results(world: World) -> None:
     lease = world.take()
     world.end(lease)
-    world.feed(NobodyListens(lease))
+    world.feed(NobodyListens(lease, TENANT))
     world.pass_time(UNHEARD_S - 1)
     world.ack(lease, 1)
     world.pass_time(UNHEARD_S - 1)
 
     assert not world.told_loop(Forget)
+
+
+@pytest.mark.parametrize(("is_full", "patience_s"), [(False, UNHEARD_S), (True, UNHEARD_FULL_S)])
+def test_results_are_not_kept_for_ever_for_a_submitter_that_listens_and_takes_none(
+    world: World, is_full: bool, patience_s: float
+) -> None:
+    ack = world.deliver(request(1))
+    lease = world.claims[-1][1].lease
+    world.grant(lease)
+    world.end(lease)
+    until = world.now + patience_s
+    while world.now < until - 1:
+        world.pass_time(0.5)
+        world.pulse(is_full=is_full)
+    assert not world.told_loop(Forget)
+    assert world.said_of(ack)[-1] == b"+WPI"
+
+    while world.now < until:
+        world.pass_time(0.5)
+        world.pulse(is_full=is_full)
+
+    assert world.told_loop(Forget) == [lease]
+    assert world.said_of(ack)[-1] == b"+TERM"
+
+
+def test_results_that_a_submitter_takes_one_by_one_are_kept_till_the_last(world: World) -> None:
+    lease = world.take()
+    world.loop_says(lease, Placed(1, 0))
+    for _ in range(3):
+        world.loop_says(lease, Output("stdout"), (b"#",))
+    world.loop_says(lease, Done(Verdict.OK))
+    for seq in range(1, 5):
+        world.pass_time(UNHEARD_S - 1)
+        world.say(Ack(lease, seq))
+
+    assert not world.told_loop(Forget)
+
+
+def test_while_it_cannot_be_reached_no_submitter_is_late(world: World) -> None:
+    world = World({"give_up_s": 1e6}).start()
+    lease = world.take()
+    world.end(lease)
+    world.pass_time(UNHEARD_S - 1)
+    world.disconnect()
+    world.pass_time(UNHEARD_S)
+    world.connect()
+    world.pass_time(UNHEARD_S - 1)
+
+    assert not world.told_loop(Forget)
+
+
+def test_a_tenant_that_takes_no_results_keeps_no_other_tenant_from_being_served(
+    world: World,
+) -> None:
+    for number in range(1, RESULTS_MAX + 1):
+        world.end(world.take(number))
+    world.clear()
+    ack = world.deliver(request(RESULTS_MAX + 1))
+    world.hear(request(RESULTS_MAX + 2, session=3))
+    assert nak_delay_s(world.said_of(ack)[-1]) == BACK_S[0]
+    assert [claim.refusal for _, claim in world.claims] == ["handed_back"]
+
+    assert world.count("leases") == RESULTS_MAX
+    world.core.handle(Delivered(SUBJECTS.run("default", "blue"), request(1), "", 1), world.now)
+    assert world.count("leases") == RESULTS_MAX + 1
 
 
 def test_a_cancel_reaches_the_loop_at_once_and_its_ending_is_still_told(world: World) -> None:
@@ -477,6 +551,23 @@ def test_parts_that_are_more_or_other_than_was_said_are_refused(world: World) ->
     assert not world.told_loop(Submit)
 
 
+def test_so_much_is_fetched_at_once_and_what_is_one_more_goes_back_for_a_while() -> None:
+    world = World({"slots": 4}).start()
+    half = Request(1, SUBMITTER, parts=64, total_bytes=FETCH_BYTES_MAX // 2)
+    first, second = (world.deliver(encode_link(half, number)) for number in (1, 2))
+    leases = [claim.lease for _, claim in world.claims]
+    third = world.deliver(encode_link(half.__replace__(parts=1, total_bytes=1), 3))
+    assert len(leases) == 2
+    assert not world.said_of(first) + world.said_of(second)
+    assert nak_delay_s(world.said_of(third)[-1]) == BACK_S[0]
+
+    world.grant(leases[0])
+    world.say(Deny(leases[1]))
+    world.clear()
+    world.deliver(encode_link(half, 4))
+    assert len(world.claims) == 1
+
+
 def test_a_cancel_while_it_is_fetched_ends_it(world: World) -> None:
     first, _ = in_parts(1, 5, 300_000)
     ack = world.deliver(first)
@@ -564,6 +655,18 @@ def test_a_message_of_another_tenant_about_a_lease_does_nothing(world: World) ->
         world.say(message, tenant="blue")
 
     assert not [a for a in world.actions[before:] if not isinstance(a, Report)]
+
+
+def test_another_tenant_cannot_say_that_nobody_listens(world: World) -> None:
+    ack = world.deliver(request(1))
+    lease = world.claims[-1][1].lease
+    world.feed(NobodyListens(lease, "blue"))
+    assert not world.said_of(ack)
+    world.grant(lease)
+    world.feed(NobodyListens(lease, "blue"))
+    world.pass_time(UNHEARD_S + 1)
+
+    assert not world.told_loop(Forget)
 
 
 def test_noise_on_its_subject_is_counted_and_harms_nothing(world: World) -> None:
@@ -733,3 +836,12 @@ def test_it_says_each_second_how_it_is_and_no_more_once_it_has_left(world: World
 
     assert len(world.presence) == count
     assert TENANT not in repr(world.presence)
+
+
+def test_the_list_of_machines_shows_a_new_state_at_once(world: World) -> None:
+    assert world.presence[-1].state == "active"
+    world.pulse(is_full=True)
+    assert world.presence[-1].state == "paused"
+    shown = len(world.presence)
+    world.pulse(is_full=True)
+    assert len(world.presence) == shown

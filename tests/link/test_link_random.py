@@ -12,7 +12,7 @@ import pytest
 from executor.link.events import NobodyListens, PullEnded
 from protocol.links import Deny, Stop
 from protocol.messages import Done, Output, Placed, Verdict
-from tests.link.link_world import World, request
+from tests.link.link_world import TENANT, World, request
 
 STEPS = 250
 
@@ -94,7 +94,7 @@ class Chance:
 
     def unheard(self) -> None:
         if (lease := self.some_lease()) is not None:
-            self.world.feed(NobodyListens(lease))
+            self.world.feed(NobodyListens(lease, TENANT))
 
     def loop_works(self) -> None:
         lease = self.some_lease()
