@@ -84,10 +84,13 @@ def test_the_permissions_of_the_page_suffice_and_confine_a_tenant(
 async def refusals(url: str, machine: str) -> int:
     """Return how often the server refuses what one tenant may not do to another."""
     refused = 0
+    all_came = asyncio.Event()
 
     async def count(error: Exception) -> None:
         nonlocal refused
         refused += "permissions violation" in str(error).lower()
+        if refused == 4:
+            all_came.set()
 
     client = await nats.connect(url, user="red", password="change-me-too", error_cb=count)
     subjects = Subjects()
@@ -96,5 +99,6 @@ async def refusals(url: str, machine: str) -> int:
     await client.publish(subjects.submitter("anybody", "blue"), b"")
     await client.subscribe(subjects.submitter("*", "blue"))
     await client.flush()
+    await asyncio.wait_for(all_came.wait(), PATIENCE_S)  # errors are told by a coroutine of its own
     await client.close()
     return refused
