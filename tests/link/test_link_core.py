@@ -829,6 +829,16 @@ def test_a_frame_that_is_larger_than_a_message_goes_in_parts(world: World) -> No
 def test_it_says_each_second_how_it_is_and_no_more_once_it_has_left(world: World) -> None:
     world.pass_time(5)
     assert 5 <= len(world.presence) <= 7
+    assert world.presence[-1].state == "active"
+    world.drain(0)
+    count = len(world.presence)
+    world.feed_time()
+
+    assert len(world.presence) == count
+    assert TENANT not in repr(world.presence)
+
+
+def test_the_list_of_machines_shows_a_new_state_at_once(world: World) -> None:
     world.pulse(is_full=True)
     world.pulse(is_full=True)
 
