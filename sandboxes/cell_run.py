@@ -3,6 +3,8 @@
 The main thread speaks through it (`sandboxes.base.Host`); the frames thread answers and interrupts.
 Rule 1: every cap on what a guest may say is enforced here, whatever the guest's own code does.
 Rule 2: after `interrupt`, every wait ends and every call raises `RunOver`.
+Rule 3: what the host would take for a lie of the cell is refused here: a guest that asks for what
+        its run has not got ends by it, and not its cell with all sessions and neighbours.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import _thread
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from protocol.errors import LocalProtocolError
+from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.frames import Buffer
 from protocol.limits import LOG_CHARS_MAX
 from protocol.messages import (
@@ -216,8 +218,11 @@ class RunAtHand:
 
         Raises:
             RunOver: the run was interrupted, or its calls are used up.
+            RemoteProtocolError: the run has no host functions; see rule 3.
         """
         self._raise_if_over()
+        if not self.order.run.functions:
+            raise RemoteProtocolError("a host call in a run without host functions")
         if self.host_calls >= self.limits.host_calls:
             self.interrupted = Verdict.HOST_CALLS
             raise RunOver(Verdict.HOST_CALLS)
@@ -238,8 +243,11 @@ class RunAtHand:
 
         Raises:
             RunOver: the run was interrupted.
+            RemoteProtocolError: the run has no live input; see rule 3.
         """
         self._raise_if_over()
+        if not self.order.run.stdin_live:
+            raise RemoteProtocolError("a request for input in a run without live input")
         while count > 0 and not self._stdin_held and not self._stdin_ended:
             self._stdin_wanted = True
             self._watch()

@@ -71,7 +71,7 @@ def begin(*, reads_clock: bool) -> None:
 
 def install() -> None:
     """Take the place of the functions of `time`."""
-    time.sleep = sleep
+    time.sleep = sleep  # type: ignore[assignment]  # that of the library takes more
     select.select = _select
     time.process_time = process_time
     time.process_time_ns = process_time_ns

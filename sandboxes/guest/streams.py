@@ -236,7 +236,7 @@ class TextOut(io.TextIOBase):
         return self._encoding
 
     @property
-    def errors(self) -> str:  # type: ignore[override]  # as above
+    def errors(self) -> str:  # type: ignore[override, mutable-override]  # as above
         """What happens to text that cannot become bytes."""
         return self._errors
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from protocol.errors import LocalProtocolError
+from protocol.errors import LocalProtocolError, RemoteProtocolError
 from protocol.frames import Buffer
 from protocol.limits import LOG_CHARS_MAX
 from protocol.messages import (
@@ -52,7 +52,9 @@ class Wire:
 
 
 def a_run(wire: Wire, *, stream: bool = False, now: float = 0.0) -> RunAtHand:
-    return RunAtHand(7, Order(Run(limits=LIMITS, stream=stream), []), wire, now)
+    return RunAtHand(
+        7, Order(Run(LIMITS, stream=stream, functions=("f",), stdin_live=True), []), wire, now
+    )
 
 
 def test_output_at_the_cap_is_kept_whole_and_not_flagged() -> None:
@@ -305,3 +307,14 @@ def test_the_cell_counts_for_itself_what_the_sandbox_might_miscount() -> None:
 
     assert done.usage.stdout_bytes == 4
     assert done.usage.host_calls == 0
+
+
+def test_what_a_run_has_not_got_is_refused_in_its_cell_and_never_asked_of_the_host() -> None:
+    wire = Wire()
+    run = RunAtHand(7, Order(Run(LIMITS), []), wire, 0.0)
+
+    with pytest.raises(RemoteProtocolError, match="without host functions"):
+        run.call("f", b"")
+    with pytest.raises(RemoteProtocolError, match="without live input"):
+        run.read_stdin(1)
+    assert not wire.sent

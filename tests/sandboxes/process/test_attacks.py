@@ -171,5 +171,5 @@ for fd in range(3, 256):
     found.append(fd)
 len(found)
 """
-    # The cell's socket, three meters, two ends of the pair that wakes its threads.
-    assert single.run(code).value == 6
+    # The cell's socket, three meters, its alarm, two ends of the pair that wakes its threads.
+    assert single.run(code).value == 7
