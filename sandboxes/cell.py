@@ -283,9 +283,10 @@ class Cell:
         if self._backend.fits_stock(order.run):
             if self._stock:
                 return self._stock.pop()  # the last made: its pages are in the caches
-            if self._cold is not None:
-                sandbox, self._cold = self._cold, None
-                return sandbox
+            sandbox, self._cold = self._cold or self._backend.fresh(order), None
+            if self._setup.fuel:  # it is counted the same in every run: each begins alike
+                sandbox.warm_up()
+            return sandbox
         return self._backend.fresh(order)
 
     def _refill(self) -> bool:

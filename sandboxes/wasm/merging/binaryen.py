@@ -7,12 +7,10 @@ Rule 2: it is put where a build works, and is gone with that.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -26,7 +24,14 @@ _DIGEST: Final = (
     "kTljM+eNBouqCTbqWswGzbG+vDNO/b/v2C4gfEh1WgB9Lg=="
 )
 NODE_MAJOR_MIN: Final = 18
-_PR_SET_PDEATHSIG: Final = 1
+#: Becomes a command that dies with us: PR_SET_PDEATHSIG is 1, SIGKILL 9. In a process of its own,
+#: as Python code between fork and exec fails where the host has had other interpreters.
+_DIE_WITH_PARENT: Final = """
+import ctypes, os, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, 9)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 _LAST_CHARS: Final = 1_000
 
 #: What the guest's modules use. Binaryen refuses an initial value of a table without `gc`, and with
@@ -97,22 +102,16 @@ def run(directory: str, tool: str, arguments: Sequence[str]) -> None:
 
 def _run(command: Sequence[str], directory: str, name: str) -> str:
     done = subprocess.run(  # noqa: S603 - our own arguments
-        command,
+        [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, *command],
         cwd=directory,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         check=False,
-        preexec_fn=_die_with_parent,
     )
     if done.returncode:
         said = (done.stderr or done.stdout).decode("utf-8", "replace").strip()
         raise ImageError(f"{name} failed with code {done.returncode}: {said[-_LAST_CHARS:]}")
     return done.stdout.decode("utf-8", "replace")
-
-
-def _die_with_parent() -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def environment() -> dict[str, str]:
