@@ -7,6 +7,7 @@ outcome; the guest's streams pass on a thread of the facade.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 #: After a signal the guest's outcome is awaited this long; the loop kills a cell sooner.
 ENDING_WAIT_S = 2.0
+#: A signal that comes just before a wait for a lock begins is seen only when the wait is over.
+SIGNALS_CHECK_S = 0.5
 
 
 def run(parsed: Parsed, endings: Endings) -> int:
@@ -196,7 +199,9 @@ class OneRun:
 
     def _wait(self, handle: RunHandle) -> Outcome:
         try:
-            return handle.result()
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    return handle.result(timeout=SIGNALS_CHECK_S)
         except Interrupted as ending:
             self._ending = ending
             self._screen.note_typed()
